@@ -1,0 +1,227 @@
+# Perilune: an object-relational mapper in C for Lua 5.4, over SQLite.
+# `make help` lists the targets. GNU make.
+
+BUILD    ?= build
+CFLAGS   ?= -O2 -g
+LDFLAGS  ?=
+SANITIZE ?=
+EXTRA    ?=
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+JOBS     ?= 2
+LUA      ?= lua5.4
+BUSTED   ?= /usr/bin/busted
+SPEC     ?= spec
+
+VERSION := $(shell sed -n 's/^.define PERILUNE_VERSION "\(.*\)"/\1/p' bindings/pl_lua.h)
+
+# ---- libraries ---------------------------------------------------------------
+
+PKG_CONFIG ?= pkg-config
+LIBRARIES  := sqlite3 jansson gmp
+FOUND      := $(shell $(PKG_CONFIG) --exists lua5.4 $(LIBRARIES) 2>/dev/null && echo yes)
+ifeq ($(FOUND),yes)
+LIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags lua5.4 $(LIBRARIES)))
+LIB_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBRARIES)) -lm
+LUA_LIBS   := $(shell $(PKG_CONFIG) --libs lua5.4)
+READLINE   := $(shell $(PKG_CONFIG) --libs readline 2>/dev/null)
+endif
+need_libraries = $(if $(FOUND),,$(error lua5.4, sqlite3, jansson or gmp not found by \
+  pkg-config; `make deps` installs them on Debian))
+
+# ---- flags -------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes
+STD  := -std=c11 -D_DEFAULT_SOURCE -Ibindings -Ihost/embed $(LIB_CFLAGS)
+ifneq ($(SANITIZE),)
+GUARD := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+ALL_CFLAGS  = $(STD) $(WARN) $(WERROR) -fPIC -fvisibility=hidden $(GUARD) $(CFLAGS)
+ALL_LDFLAGS = $(GUARD) -Wl,--as-needed $(LDFLAGS)
+$(BUILD)/obj/host/program/%.o: STD += $(if $(READLINE),-DPERILUNE_READLINE)
+
+# ---- sources and objects -----------------------------------------------------
+
+object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+CORE    := $(call object,$(wildcard bindings/core/*/*.c))
+GLUE    := $(call object,$(wildcard bindings/userdata/*.c)) $(BUILD)/gen/lua_sources.o
+EMBED   := $(call object,$(wildcard host/embed/*.c))
+PROGRAM := $(call object,$(wildcard host/program/*.c))
+OUTSIDE := $(call object,$(EXTRA))
+LUA_SRC := $(sort $(wildcard lua/perilune/*.lua lua/perilune/*/*.lua))
+
+UNIT  := $(patsubst spec/c/%.c,$(BUILD)/unit/%,$(wildcard spec/c/t_*.c))
+WHOLE := $(patsubst spec/%.c,$(BUILD)/whole/%,$(wildcard spec/embed/t_*.c spec/fault/t_*.c))
+BENCH := $(patsubst spec/bench/%.c,$(BUILD)/bench/%,$(wildcard spec/bench/*.c))
+
+PRODUCTS := $(addprefix $(BUILD)/,perilune perilune.so libperilune.a libperilune.so.0)
+
+.PHONY: all objs core help deps run test unit specs examples bench lint asan gcstress \
+  install docs clean now-run now-test now-bench now-lint now-asan now-gcstress
+.DELETE_ON_ERROR:
+
+all: $(PRODUCTS)
+objs: $(CORE) $(GLUE) $(EMBED) $(PROGRAM)
+core: $(BUILD)/libplcore.a
+
+help:
+	@echo 'make              build the program, the Lua module and the library into $(BUILD)/'
+	@echo 'make run          install what is missing, build, run examples/tutorial.lua'
+	@echo 'make test         the same, then C tests, specs and examples'
+	@echo '                  (one part: make unit, make specs SPEC=spec/x_spec.lua, make examples)'
+	@echo 'make asan         the specs under the address and undefined-behaviour sanitizers'
+	@echo 'make gcstress     the specs with the collector at its most aggressive'
+	@echo 'make lint         warnings as errors, format, static analysis, house rules'
+	@echo 'make bench        the benchmarks in spec/bench'
+	@echo 'make install      into $$DESTDIR$$PREFIX ($(DESTDIR)$(PREFIX))'
+	@echo 'make docs         reference pages in $(BUILD)/doc (needs ldoc)'
+	@echo 'make deps         install the Debian packages that are missing for a build and a test'
+	@echo 'make core         only $(BUILD)/libplcore.a, the part that knows no Lua'
+	@echo 'make clean        remove $(BUILD)/'
+	@echo 'variables: BUILD CC CFLAGS LDFLAGS SANITIZE=address,undefined JOBS PREFIX DESTDIR'
+
+# ---- compiling and linking ---------------------------------------------------
+
+# Changed flags compile everything again.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || \
+	  echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' >$@
+FORCE:
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(need_libraries)@mkdir -p $(@D)
+	@echo '  CC    $<'
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/lua_sources.c: lua/embed.lua $(LUA_SRC) $(wildcard lua/perilune lua/perilune/*/)
+	@mkdir -p $(@D)
+	@echo '  EMBED $(words $(LUA_SRC)) Lua files'
+	@$(LUA) lua/embed.lua $(LUA_SRC) >$@
+
+$(BUILD)/gen/lua_sources.o: $(BUILD)/gen/lua_sources.c $(BUILD)/flags
+	$(need_libraries)@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+archive = @echo '  AR    $@'; rm -f $@; $(AR) rcs $@ $(filter %.o,$^)
+link    = @echo '  LD    $@'; $(CC) $(ALL_LDFLAGS)
+
+$(BUILD)/libplcore.a: $(CORE)
+	$(archive)
+
+$(BUILD)/libperilune.a: $(CORE) $(GLUE) $(EMBED) $(OUTSIDE)
+	$(archive)
+
+# The program gives its lua_* symbols to the C modules that scripts load.
+$(BUILD)/perilune: $(PROGRAM) $(BUILD)/libperilune.a
+	$(link) -Wl,-E -o $@ $^ $(LIB_LIBS) $(LUA_LIBS) $(READLINE)
+
+# A Lua module must not bring a second liblua: the program that loads it has one.
+$(BUILD)/perilune.so: $(CORE) $(GLUE) $(OUTSIDE)
+	$(link) -shared -o $@ $^ $(LIB_LIBS)
+
+$(BUILD)/libperilune.so.0: $(CORE) $(GLUE) $(EMBED) $(OUTSIDE)
+	$(link) -shared -Wl,-soname,$(@F) -o $@ $^ $(LIB_LIBS) $(LUA_LIBS)
+
+$(BUILD)/unit/%: spec/c/%.c $(BUILD)/libplcore.a
+	$(need_libraries)@mkdir -p $(@D)
+	$(link) $(ALL_CFLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) -lcmocka
+
+$(BUILD)/whole/%: spec/%.c $(BUILD)/libperilune.a
+	$(need_libraries)@mkdir -p $(@D)
+	$(link) $(ALL_CFLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) $(LUA_LIBS) -lcmocka
+
+$(BUILD)/bench/%: spec/bench/%.c $(BUILD)/libperilune.a
+	$(need_libraries)@mkdir -p $(@D)
+	$(link) $(ALL_CFLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) $(LUA_LIBS)
+
+-include $(patsubst %.o,%.d,$(CORE) $(GLUE) $(EMBED) $(PROGRAM) $(OUTSIDE))
+-include $(addsuffix .d,$(UNIT) $(WHOLE) $(BENCH))
+
+# ---- running and testing -----------------------------------------------------
+
+# These install what is missing first and read this file again with it in place.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+deps:
+	@.ci/deps build test
+run: ; @.ci/deps build && $(SUBMAKE) now-run
+test: ; @.ci/deps build test && $(SUBMAKE) now-test
+bench: ; @.ci/deps build && $(SUBMAKE) now-bench
+lint: ; @.ci/deps build test lint && $(SUBMAKE) now-lint
+asan: ; @.ci/deps build test && $(SUBMAKE) BUILD=$(BUILD)-asan CFLAGS='-O1 -g' \
+	  SANITIZE=address,undefined now-asan
+gcstress: ; @.ci/deps build test && $(SUBMAKE) now-gcstress
+
+HERE := $(abspath $(BUILD))
+
+now-run: all
+	@.ci/examples $(HERE)/perilune $(HERE)/examples tutorial
+
+now-test now-asan: all $(UNIT) $(WHOLE)
+	@$(MAKE) --no-print-directory -k -j1 unit specs examples
+
+unit: $(UNIT) $(WHOLE)
+	@status=0; for t in $^; do echo "unit: $$t"; $$t || status=1; done; exit $$status
+
+# BEFORE is Lua that runs before busted is loaded.
+specs: all
+	@echo 'specs: $(SPEC)'
+	@PERILUNE_BIN=$(HERE)/perilune $(HERE)/perilune $(if $(BEFORE),-e '$(BEFORE)') \
+	  $(BUSTED) $(SPEC)
+
+examples: all
+	@.ci/examples $(HERE)/perilune $(HERE)/examples
+
+now-gcstress: all
+	@$(MAKE) --no-print-directory specs BEFORE='collectgarbage("incremental", 1, 1000, 24)'
+
+now-bench: all $(BENCH)
+	@BENCH=$(HERE)/bench $(HERE)/perilune spec/bench/run.lua
+
+# ---- quality -----------------------------------------------------------------
+
+C_FILES := $(wildcard bindings/*.h bindings/*/*.[ch] bindings/core/*/*.[ch] host/*/*.[ch])
+C_TESTS := $(wildcard spec/*/*.[ch])
+
+now-lint:
+	@echo 'lint: warnings as errors'
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-lint WERROR=-Werror objs
+	@echo 'lint: format'
+	@clang-format --dry-run -Werror $(C_FILES) $(C_TESTS)
+	@echo 'lint: house rules'
+	@$(LUA) .ci/floors.lua $(C_FILES)
+	@$(LUA) .ci/measure.lua $(C_FILES)
+	@echo 'lint: luacheck'
+	@luacheck -q lua spec examples .ci
+	@echo 'lint: cppcheck'
+	@cppcheck -q -j$(JOBS) --std=c11 --error-exitcode=1 --inline-suppr \
+	  --enable=warning,performance,portability --suppress=missingInclude \
+	  -Ibindings -Ihost/embed $(filter %.c,$(C_FILES))
+	@echo 'lint: clang-tidy'
+	@printf '%s\n' $(filter %.c,$(C_FILES)) | \
+	  xargs -P$(JOBS) -n4 sh -c 'clang-tidy --quiet "$$@" -- $(STD) 2>/dev/null' sh
+
+docs:
+	@ldoc -q -p Perilune -t 'Perilune $(VERSION)' -f markdown -d $(HERE)/doc lua/perilune
+
+# ---- installing --------------------------------------------------------------
+
+TO := $(DESTDIR)$(PREFIX)
+
+install: all
+	install -d $(TO)/bin $(TO)/include $(TO)/lib/pkgconfig $(TO)/lib/lua/5.4 \
+	  $(TO)/share/man/man1
+	install $(BUILD)/perilune $(TO)/bin/perilune
+	install -m 644 $(wildcard host/embed/perilune.h) bindings/pl_lua.h $(TO)/include/
+	install -m 644 $(BUILD)/libperilune.a $(BUILD)/libperilune.so.0 $(TO)/lib/
+	ln -sf libperilune.so.0 $(TO)/lib/libperilune.so
+	install -m 644 $(BUILD)/perilune.so $(TO)/lib/lua/5.4/perilune.so
+	install -m 644 host/perilune.1 $(TO)/share/man/man1/perilune.1
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' \
+	  '' 'Name: perilune' 'Description: object-relational mapper in C for Lua 5.4' \
+	  'Version: $(VERSION)' 'Requires: lua5.4' 'Requires.private: $(LIBRARIES)' \
+	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lperilune' 'Libs.private: -lm' \
+	  >$(TO)/lib/pkgconfig/perilune.pc
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-lint
