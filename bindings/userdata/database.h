@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** database.h - the db object: metadata and engines per bind, the registry of models, the
+** way to the current session.
+**
+** The userdata holds the C side; its user value is a table with the Lua side (models by
+** number and name, engines, options, the root context). Everything that tables, columns
+** and mappers live in is memory of Lua's, so that they outlive every finalizer.
+*/
+#ifndef PLUA_DATABASE_H
+#define PLUA_DATABASE_H
+
+#include "core/driver/conn.h"
+#include "core/unit/mapper.h"
+#include "userdata/glue.h"
+
+/* A database of the db object: the default one (key NULL) or a bind. */
+typedef struct plua_engine {
+    struct plua_engine *next;
+    struct plua_db *db;
+    const char *key; /* bind key, NULL for the default */
+    pl_metadata md;
+    bool configured; /* has a URI */
+    pl_uri uri;
+    const char *path; /* database file, NULL for memory */
+    pl_conn_options options;
+    pl_conn *idle[8]; /* connections no session uses */
+    int nidle;
+    pl_conn *shared; /* memory databases: the one connection */
+} plua_engine;
+
+typedef struct plua_db {
+    pl_arena objects;     /* Lua's memory: engines, registry, declarations */
+    plua_engine *engines; /* default first */
+    pl_registry registry;
+    bool closed;
+    bool bound; /* belongs to an App: needs a context */
+    bool echo;
+    bool batch_lazy;
+    bool listening; /* some listener wants statements (trace) */
+    uint64_t compiled_hits, compiled_misses;
+} plua_db;
+
+/* Checks a db object. [-0, +0, v] */
+plua_db *plua_check_db(lua_State *L, int idx);
+
+/* Pushes the userdata of a plua_db. [-0, +1, -] */
+void plua_push_db(lua_State *L, const plua_db *db);
+
+/* The db that metadata belongs to. */
+plua_db *plua_db_of(const pl_metadata *md);
+
+/* The engine of a table. */
+plua_engine *plua_engine_of(const pl_table *t);
+
+/* A connection of an engine: an idle one or a new one. Give back with plua_engine_return.
+ */
+pl_code plua_engine_connect(lua_State *L, plua_engine *e, pl_conn **out, pl_error *err);
+void plua_engine_return(plua_engine *e, pl_conn *c);
+
+/* Pushes the current session of a db (made on first use). Raises RuntimeError outside a
+** context. [-0, +1, v] */
+struct plua_session *plua_push_session(lua_State *L, plua_db *db);
+
+/* Pushes the model userdata / the metatable of instances of a mapper. [-0, +1, -] */
+void plua_push_model(lua_State *L, const pl_mapper *m);
+void plua_push_instance_meta(lua_State *L, const pl_mapper *m);
+
+#endif

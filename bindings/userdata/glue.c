@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** glue.c - the runtime, classes, raising errors, boxes. See glue.h.
+**
+** User values of the runtime: 1 a table of the module's shared Lua values, 2 the Lua
+*error
+** that a callback left for plua_throw.
+*/
+#include "userdata/glue.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char RUNTIME_KEY = 0;
+
+static void *lua_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
+    void *state;
+    lua_Alloc f = lua_getallocf(ud, &state);
+    return f(state, ptr, ptr ? osize : 0, nsize);
+}
+
+static int runtime_gc(lua_State *L) {
+    plua_runtime *rt = lua_touserdata(L, 1);
+    pl_error_clear(&rt->err);
+    return 0;
+}
+
+static void new_runtime(lua_State *L) {
+    plua_runtime *rt = lua_newuserdatauv(L, sizeof *rt, 2);
+    memset(rt, 0, sizeof *rt);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    rt->alloc = (pl_alloc){lua_alloc, lua_tothread(L, -1)};
+    lua_pop(L, 1);
+    pl_error_init(&rt->err, rt->alloc);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, runtime_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &RUNTIME_KEY);
+}
+
+static void push_runtime(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &RUNTIME_KEY) == LUA_TUSERDATA)
+        return;
+    lua_pop(L, 1);
+    new_runtime(L);
+}
+
+plua_runtime *plua_rt(lua_State *L) {
+    push_runtime(L);
+    plua_runtime *rt = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return rt;
+}
+
+void plua_shared(lua_State *L) {
+    push_runtime(L);
+    lua_getiuservalue(L, -1, 1);
+    lua_remove(L, -2);
+}
+
+pl_error *plua_err(lua_State *L) {
+    plua_runtime *rt = plua_rt(L);
+    pl_error_clear(&rt->err);
+    return &rt->err;
+}
+
+static void set_text(lua_State *L, const char *key, const char *text) {
+    if (!text)
+        return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
+static void push_object(lua_State *L, const void *object) {
+    plua_shared(L);
+    lua_getfield(L, -1, "objects");
+    if (lua_istable(L, -1))
+        lua_rawgetp(L, -1, object);
+    else
+        lua_pushnil(L);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+void plua_push_error(lua_State *L) {
+    const pl_error *e = &plua_rt(L)->err;
+    lua_createtable(L, 0, 8);
+    set_text(L, "name", pl_code_name(e->code));
+    set_text(L, "message", e->message);
+    set_text(L, "hint", e->hint);
+    set_text(L, "sql", e->sql);
+    set_text(L, "params", e->params);
+    set_text(L, "table", e->table);
+    set_text(L, "column", e->column);
+    set_text(L, "attribute", e->attribute);
+    if (e->db_code) {
+        lua_pushinteger(L, e->db_code);
+        lua_setfield(L, -2, "code");
+    }
+    if (e->object) {
+        push_object(L, e->object);
+        lua_setfield(L, -2, "object");
+    }
+    luaL_setmetatable(L, PLUA_ERROR);
+}
+
+/* The place in the script that called, as luaL_where gives it, into field `where`. */
+static void set_where(lua_State *L) {
+    for (int level = 1; level < 12; level++) {
+        luaL_where(L, level);
+        const char *where = lua_tostring(L, -1);
+        if (*where && strncmp(where, "[string \"=perilune", 17) != 0 &&
+            strncmp(where, "perilune/", 9) != 0) {
+            lua_setfield(L, -2, "where");
+            return;
+        }
+        lua_pop(L, 1);
+    }
+}
+
+void plua_throw(lua_State *L) {
+    plua_runtime *rt = plua_rt(L);
+    if (rt->has_raised) {
+        rt->has_raised = false;
+        push_runtime(L);
+        lua_getiuservalue(L, -1, 2);
+        lua_pushnil(L);
+        lua_setiuservalue(L, -3, 2);
+    } else if (rt->err.code == PL_ENOMEM) {
+        luaL_error(L, "not enough memory");
+    } else {
+        plua_push_error(L);
+        set_where(L);
+    }
+    pl_error_clear(&rt->err);
+    lua_error(L);
+    abort(); /* not reached: lua_error does not return */
+}
+
+void plua_check(lua_State *L, pl_code code) {
+    if (code != PL_OK)
+        plua_throw(L);
+}
+
+static void start_error(lua_State *L, pl_code code, const char *hint) {
+    pl_error *e = plua_err(L);
+    pl_fail(e, code, "%s", lua_tostring(L, -1));
+    if (hint)
+        pl_hint(e, "%s", hint);
+}
+
+void plua_raise(lua_State *L, pl_code code, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    lua_pushvfstring(L, fmt, ap);
+    va_end(ap);
+    start_error(L, code, NULL);
+    plua_throw(L);
+}
+
+void plua_raise_hint(lua_State *L, pl_code code, const char *hint, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    lua_pushvfstring(L, fmt, ap);
+    va_end(ap);
+    start_error(L, code, hint);
+    plua_throw(L);
+}
+
+/* Class of the error object on top, PL_ERUNTIME for anything else. */
+static pl_code error_code(lua_State *L) {
+    pl_code code = PL_OK;
+    if (lua_istable(L, -1) && lua_getmetatable(L, -1)) {
+        luaL_getmetatable(L, PLUA_ERROR);
+        if (lua_rawequal(L, -1, -2)) {
+            lua_getfield(L, -3, "name");
+            if (lua_type(L, -1) == LUA_TSTRING)
+                code = pl_code_named(lua_tostring(L, -1));
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 2);
+    }
+    return code == PL_OK ? PL_ERUNTIME : code;
+}
+
+pl_code plua_keep_error(lua_State *L, pl_error *err) {
+    plua_runtime *rt = plua_rt(L);
+    pl_code code = error_code(L);
+    push_runtime(L);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, 2);
+    lua_pop(L, 1);
+    rt->has_raised = true;
+    return pl_fail(err, code, "error in a callback");
+}
+
+void plua_class(lua_State *L, const char *name, const luaL_Reg *meta,
+                const luaL_Reg *methods) {
+    luaL_newmetatable(L, name);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__metatable");
+    if (methods) {
+        lua_newtable(L);
+        luaL_setfuncs(L, methods, 0);
+        lua_setfield(L, -2, "__index");
+    }
+    if (meta)
+        luaL_setfuncs(L, meta, 0);
+}
+
+void *plua_test(lua_State *L, int idx, const char *name) {
+    return luaL_testudata(L, idx, name);
+}
+
+void *plua_checkself(lua_State *L, const char *name, const char *method) {
+    void *p = luaL_testudata(L, 1, name);
+    if (p)
+        return p;
+    const char *got = plua_typename(L, 1);
+    const char *hint = lua_pushfstring(L, "call it with a colon: object:%s(...)", method);
+    plua_raise_hint(L, PL_ETYPE, hint, "%s expected as the object of '%s', got %s", name,
+                    method, got);
+}
+
+static int arena_gc(lua_State *L) {
+    pl_arena_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+pl_arena *plua_arena(lua_State *L) {
+    plua_runtime *rt = plua_rt(L);
+    pl_arena *a = lua_newuserdatauv(L, sizeof *a, 0);
+    pl_arena_init(a, rt->alloc);
+    if (luaL_newmetatable(L, PLUA_BOX)) {
+        lua_pushcfunction(L, arena_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return a;
+}
+
+void plua_arena_done(pl_arena *a) {
+    pl_arena_free(a);
+}
+
+const char *plua_typename(lua_State *L, int idx) {
+    if (luaL_getmetafield(L, idx, "__name") == LUA_TSTRING) {
+        const char *name = lua_tostring(L, -1);
+        lua_pop(L, 1);
+        return name;
+    }
+    if (lua_isnone(L, idx))
+        return "no value";
+    return luaL_typename(L, idx);
+}
+
+const char *plua_field_str(lua_State *L, int idx, const char *key) {
+    const char *s = NULL;
+    if (lua_getfield(L, idx, key) == LUA_TSTRING)
+        s = lua_tostring(L, -1);
+    lua_pop(L, 1);
+    return s;
+}
+
+bool plua_field_bool(lua_State *L, int idx, const char *key, bool absent) {
+    bool b = lua_getfield(L, idx, key) == LUA_TNIL ? absent : lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return b;
+}
+
+lua_Integer plua_field_int(lua_State *L, int idx, const char *key, lua_Integer absent) {
+    lua_getfield(L, idx, key);
+    lua_Integer i = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : absent;
+    lua_pop(L, 1);
+    return i;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** model.h - a model as Lua sees it: the class object, made callable.
+**
+** User values of a model: 1 its members (name -> code of a column or relationship, or the
+** script's own method or property), 2 the class-level attributes made so far (name ->
+** expression), 3 the db, 4 the metatable of instances, 5 the cached `query`.
+*/
+#ifndef PLUA_MODEL_H
+#define PLUA_MODEL_H
+
+#include "userdata/database.h"
+#include "userdata/node.h"
+
+typedef struct plua_model {
+    pl_mapper *mapper;
+    plua_db *db;
+    pl_node *entity; /* ENTITY node over the plain table, in the metadata's memory */
+} plua_model;
+
+enum {
+    PLUA_MODEL_MEMBERS = 1,
+    PLUA_MODEL_ATTRS,
+    PLUA_MODEL_DB,
+    PLUA_MODEL_META,
+    PLUA_MODEL_QUERY
+};
+
+/*
+** Codes of members that the mapper knows, in the members table: kind in the low bits,
+** slot or relation position above.
+*/
+enum { PLUA_MEMBER_COLUMN = 0, PLUA_MEMBER_RELATION = 1, PLUA_MEMBER_BITS = 2 };
+
+/* The model at idx, or NULL. [-0, +0, -] */
+plua_model *plua_test_model(lua_State *L, int idx);
+
+/* The mapper of a model or alias at idx, its source in *source (NULL: plain); or NULL. */
+pl_mapper *plua_tomapper(lua_State *L, int idx, pl_node **source);
+
+/* Resolves relationships of all models declared so far; raises. Cheap when done. */
+void plua_configure(lua_State *L, plua_db *db);
+
+/*
+** Pushes the class-level attribute `name` (at index key) of the model or alias at idx: a
+** column expression, a relationship attribute, a hybrid's expression; raises
+*AttributeError
+** with a suggestion when there is none. [-0, +1, v]
+*/
+void plua_class_attr(lua_State *L, int idx, int key);
+
+/* Raises AttributeError "User has no attribute 'nmae'", hint: did you mean 'name'? */
+_Noreturn void plua_no_attribute(lua_State *L, const pl_mapper *m, const char *name);
+
+#endif
