@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calling Lua from the program, and telling the user how it ended.
+ */
+#ifndef PROGRAM_CALL_H
+#define PROGRAM_CALL_H
+
+#include <lua.h>
+
+/* Calls the function below its arguments as lua_pcall does, with a traceback added to
+ * the error and ^C turned into the error "interrupted!". A second ^C ends the process.
+ * [-(nargs + 1), +(nresults | 1), -] */
+int program_call(lua_State *L, int nargs, int nresults);
+
+/* Prints the error on top of the stack when status is one, and removes it. name goes
+ * before the message; NULL for none. Returns status. [-(0|1), +0, -] */
+int program_report(lua_State *L, const char *name, int status);
+
+/* One line on standard error. */
+void program_complain(const char *name, const char *message);
+
+#endif
