@@ -53,7 +53,6 @@ LUA_SRC := $(sort $(wildcard lua/perilune/*.lua lua/perilune/*/*.lua))
 
 UNIT  := $(patsubst spec/c/%.c,$(BUILD)/unit/%,$(wildcard spec/c/t_*.c))
 WHOLE := $(patsubst spec/%.c,$(BUILD)/whole/%,$(wildcard spec/embed/t_*.c spec/fault/t_*.c))
-BENCH := $(patsubst spec/bench/%.c,$(BUILD)/bench/%,$(wildcard spec/bench/*.c))
 
 PRODUCTS := $(addprefix $(BUILD)/,perilune perilune.so libperilune.a libperilune.so.0)
 
@@ -73,7 +72,7 @@ help:
 	@echo 'make asan         the specs under the address and undefined-behaviour sanitizers'
 	@echo 'make gcstress     the specs with the collector at its most aggressive'
 	@echo 'make lint         warnings as errors, format, static analysis, house rules'
-	@echo 'make bench        the benchmarks in spec/bench'
+	@echo 'make bench        the benchmarks in spec/bench (BENCH=--quick and other options)'
 	@echo 'make install      into $$DESTDIR$$PREFIX ($(DESTDIR)$(PREFIX))'
 	@echo 'make docs         reference pages in $(BUILD)/doc (needs ldoc)'
 	@echo 'make deps         install the Debian packages that are missing for a build and a test'
@@ -135,12 +134,8 @@ $(BUILD)/whole/%: spec/%.c $(BUILD)/libperilune.a
 	$(need_libraries)@mkdir -p $(@D)
 	$(link) $(ALL_CFLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) $(LUA_LIBS) -lcmocka
 
-$(BUILD)/bench/%: spec/bench/%.c $(BUILD)/libperilune.a
-	$(need_libraries)@mkdir -p $(@D)
-	$(link) $(ALL_CFLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) $(LUA_LIBS)
-
 -include $(patsubst %.o,%.d,$(CORE) $(GLUE) $(EMBED) $(PROGRAM) $(OUTSIDE))
--include $(addsuffix .d,$(UNIT) $(WHOLE) $(BENCH))
+-include $(addsuffix .d,$(UNIT) $(WHOLE))
 
 # ---- running and testing -----------------------------------------------------
 
@@ -179,8 +174,9 @@ examples: all
 now-gcstress: all
 	@$(MAKE) --no-print-directory specs BEFORE='collectgarbage("incremental", 1, 1000, 24)'
 
-now-bench: all $(BENCH)
-	@BENCH=$(HERE)/bench $(HERE)/perilune spec/bench/run.lua
+# The driver compiles the C programs that it measures against; they use no part of this.
+now-bench: all
+	@$(HERE)/perilune spec/bench/run.lua --build $(HERE) $(BENCH)
 
 # ---- quality -----------------------------------------------------------------
 
