@@ -17,7 +17,7 @@ local floors = {
 -- The one header of the bindings that the host may see.
 local door = "bindings/pl_lua.h"
 
-local lua_header = { ["lua.h"] = true, ["lauxlib.h"] = true, ["lualib.h"] = true, ["lua.hpp"] = true }
+local lua_header = { ["lua.h"] = true, ["lauxlib.h"] = true, ["lualib.h"] = true }
 
 local complaints = 0
 local function complain(path, line, ...)
