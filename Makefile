@@ -38,7 +38,7 @@ GUARD := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointe
 endif
 ALL_CFLAGS  = $(STD) $(WARN) $(WERROR) -fPIC -fvisibility=hidden $(GUARD) $(CFLAGS)
 ALL_LDFLAGS = $(GUARD) -Wl,--as-needed $(LDFLAGS)
-$(BUILD)/obj/host/program/%.o: STD += $(if $(READLINE),-DPERILUNE_READLINE)
+$(BUILD)/obj/host/program/%.o: private STD += $(if $(READLINE),-DPERILUNE_READLINE)
 
 # ---- sources and objects -----------------------------------------------------
 
