@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** topo.h - stable topological order and the cycles in it.
+** topo.h - stable topological order, the cycles in it, and levels.
 */
 #ifndef PL_TOPO_H
 #define PL_TOPO_H
@@ -20,5 +20,13 @@ typedef struct pl_edge {
 */
 size_t pl_topo_sort(pl_arena *scratch, uint32_t n, const pl_edge *edges, size_t nedges,
                     uint32_t *order, uint32_t *component);
+
+/*
+** Gives every item the smallest level at which all its predecessors stand lower. Items of
+** a cycle, and those behind one, get UINT32_MAX; self-edges do not count. Returns the
+** number of levels, or SIZE_MAX without memory.
+*/
+size_t pl_topo_levels(pl_arena *scratch, uint32_t n, const pl_edge *edges, size_t nedges,
+                      uint32_t *level);
 
 #endif
