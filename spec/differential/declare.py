@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""Declares SQLAlchemy models from neutral data (see schema.lua) and opens the
+database that they live in, with foreign keys enforced and with transactions
+that the driver begins itself, as its manual advises, so that savepoints hold.
+"""
+
+import json
+import warnings
+
+import sqlalchemy as sa
+from sqlalchemy import event, orm
+from sqlalchemy.pool import StaticPool
+
+from values import canonical, is_value, read
+
+warnings.simplefilter("ignore")
+
+COLUMN_OPTIONS = ("primary_key", "nullable", "unique", "index", "autoincrement")
+# Perilune leaves children with a NOT NULL foreign key to the database when their
+# parent is deleted; SQLAlchemy does so when it is told.
+LEAVE = {"passive_deletes": "all"}
+RELATION_OPTIONS = ("uselist", "lazy", "cascade", "passive_deletes", "single_parent",
+                    "post_update", "viewonly", "back_populates")
+
+
+def column_type(spec):
+    kind, args = getattr(sa, spec[0]), spec[1:]
+    return kind(*args)
+
+
+def column(spec):
+    args = [spec["name"], column_type(spec["type"])]
+    if "foreign_key" in spec:
+        args.append(sa.ForeignKey(spec["foreign_key"], ondelete=spec.get("ondelete"),
+                                  use_alter=spec.get("use_alter", False), name=spec.get("constraint")))
+    options = {k: spec[k] for k in COLUMN_OPTIONS if k in spec}
+    if "default" in spec:
+        options["default"] = read(spec["default"])
+    if "server_default" in spec:
+        options["server_default"] = spec["server_default"]
+    if "onupdate" in spec:
+        options["onupdate"] = read(spec["onupdate"])
+    return sa.Column(*args, **options)
+
+
+def relation(spec, tables):
+    options = {k: spec[k] for k in RELATION_OPTIONS if k in spec}
+    for name in ("remote_side", "foreign_keys", "order_by", "primaryjoin", "secondaryjoin"):
+        if name in spec:
+            options[name] = spec[name]
+    if "secondary" in spec:
+        options["secondary"] = tables[spec["secondary"]]
+    if "backref" in spec:
+        back = spec["backref"]
+        if isinstance(back, dict):
+            rest = {k: v for k, v in back.items() if k not in ("name", "leave_to_database")}
+            rest.update(LEAVE if "leave_to_database" in back else {})
+            back = orm.backref(back["name"], **rest)
+        options["backref"] = back
+    return orm.relationship(spec["target"], **options)
+
+
+class Models:
+    """The declared classes and tables by name."""
+
+    def __init__(self, schema):
+        self.base = orm.declarative_base()
+        self.metadata = self.base.metadata
+        self.tables = {}
+        self.classes = {}
+        for spec in schema.get("tables", ()):
+            columns = [column(c) for c in spec["columns"]]
+            self.tables[spec["table"]] = sa.Table(spec["table"], self.metadata, *columns)
+        for spec in schema["models"]:
+            self.classes[spec["name"]] = self.declare(spec)
+
+    def declare(self, spec):
+        body = {"__tablename__": spec["table"]}
+        for c in spec.get("columns", ()):
+            body[c["name"]] = column(c)
+        for r in spec.get("relations", ()):
+            body[r["name"]] = relation(r, self.tables)
+        if "version" in spec:
+            body["__mapper_args__"] = {"version_id_col": body[spec["version"]]}
+        return type(spec["name"], (self.base,), body)
+
+
+def engine(path="sqlite://"):
+    made = sa.create_engine(path, poolclass=StaticPool,
+                            connect_args={"check_same_thread": False})
+
+    @event.listens_for(made, "connect")
+    def connect(connection, _):
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(made, "begin")
+    def begin(connection):
+        connection.exec_driver_sql("BEGIN")
+
+    return made
+
+
+def values_of(row):
+    """The attributes of a neutral row, without NULLs that were not asked for."""
+    return {k: read(v) if is_value(v) else v for k, v in row.items()}
+
+
+def dump(session, table):
+    """Every row of a table as SQLite literals, in the order of its key.
+
+    JSON is read back, because the order of keys in an object is free.
+    """
+    shown = ["json(%s)" % quoted(c) if isinstance(c.type, sa.JSON) else "quote(%s)" % quoted(c)
+             for c in table.columns]
+    order = ", ".join(quoted(c) for c in table.primary_key) or "1"
+    sql = "SELECT %s FROM %s ORDER BY %s" % (", ".join(shown), quoted(table), order)
+    rows = session.connection().exec_driver_sql(sql).fetchall()
+    return [[show(c, v) for c, v in zip(table.columns, row)] for row in rows]
+
+
+def quoted(named):
+    return '"%s"' % named.name
+
+
+def show(col, value):
+    if isinstance(col.type, sa.JSON) and value is not None:
+        return canonical(json.loads(value))
+    return value if value is not None else "NULL"
