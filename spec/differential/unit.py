@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""Runs unit-of-work programs: a schema and a list of operations on named
+objects. Every operation gives one event: its result or the class of its error,
+the state of every named object, and the changes that reached the database as
+merged (verb, table, rows). A program ends with a dump of what was committed.
+"""
+
+import re
+
+import sqlalchemy as sa
+from sqlalchemy import event, orm
+
+import declare
+from values import is_value, label, read, tag
+
+CHANGE = re.compile(r"\s*(INSERT|UPDATE|DELETE)\s+(?:INTO\s+|FROM\s+|OR\s+\w+\s+)?\"?(\w+)", re.I)
+STATES = ("transient", "pending", "persistent", "deleted", "detached")
+
+
+class Traffic:
+    """The changes and the number of SELECTs since they were last taken."""
+
+    def __init__(self, engine):
+        self.changes = []
+        self.selects = 0
+        event.listen(engine, "after_cursor_execute", self.note)
+
+    def note(self, _connection, cursor, statement, *_):
+        found = CHANGE.match(statement)
+        if found:
+            self.add(found.group(1).upper(), found.group(2), max(cursor.rowcount, 0))
+        elif statement.lstrip().upper().startswith(("SELECT", "WITH")):
+            self.selects += 1
+
+    def add(self, verb, table, rows):
+        if self.changes and self.changes[-1][:2] == [verb, table]:
+            self.changes[-1][2] += rows
+        else:
+            self.changes.append([verb, table, rows])
+
+    def take(self):
+        taken = ["%s %s %d" % tuple(c) for c in self.changes]
+        self.changes = []
+        return taken
+
+
+class Program:
+    """One session and the objects that a program has named."""
+
+    def __init__(self, world):
+        self.world = world
+        self.session = orm.Session(world.engine)
+        self.vars = {}
+        self.nested = []
+
+    def state(self, obj):
+        found = sa.inspect(obj)
+        return next(s for s in STATES if getattr(found, s))
+
+    def states(self):
+        return " ".join("%s=%s" % (n, self.state(self.vars[n])) for n in sorted(self.vars))
+
+    def name(self, obj):
+        for name in sorted(self.vars):
+            if self.vars[name] is obj:
+                return name
+        return label(obj)
+
+    def show(self, value):
+        if hasattr(value, "_sa_instance_state"):
+            return self.name(value)
+        if isinstance(value, list) and (not value or hasattr(value[0], "_sa_instance_state")):
+            return "[" + ",".join(self.name(v) for v in value) + "]"
+        return tag(value)
+
+    def value(self, node):
+        if isinstance(node, list) and node and node[0] == "obj":
+            return self.vars[node[1]]
+        if isinstance(node, list) and node and node[0] == "objs":
+            return [self.vars[n] for n in node[1:]]
+        if isinstance(node, list) and node and node[0] == "plus":
+            return getattr(self.world.models.classes[node[1]], node[2]) + node[3]
+        assert is_value(node), node
+        return read(node)
+
+    def values(self, row):
+        return {k: self.value(v) for k, v in row.items()} if row else {}
+
+    def run(self, ops):
+        return [self.event(op) for op in ops]
+
+    def event(self, op):
+        try:
+            result = getattr(self, "o_" + op[0])(*op[1:])
+        except Exception as err:
+            result = ["error", type(err).__name__]
+        return {"result": ["done"] if result is None else result, "states": self.states(),
+                "changes": self.world.traffic.take()}
+
+    # Objects
+
+    def o_new(self, name, model, values=None):
+        self.vars[name] = self.world.models.classes[model](**self.values(values))
+
+    def o_set(self, name, attr, value):
+        setattr(self.vars[name], attr, self.value(value))
+
+    def o_append(self, name, attr, *others):
+        for other in others:
+            getattr(self.vars[name], attr).append(self.vars[other])
+
+    def o_insert(self, name, attr, position, other):
+        getattr(self.vars[name], attr).insert(position - 1, self.vars[other])
+
+    def o_remove(self, name, attr, other):
+        getattr(self.vars[name], attr).remove(self.vars[other])
+
+    def o_pop(self, name, attr):
+        return [self.show(getattr(self.vars[name], attr).pop())]
+
+    def o_clear(self, name, attr):
+        getattr(self.vars[name], attr).clear()
+
+    def o_attr(self, name, *attrs):
+        return [self.show(getattr(self.vars[name], a)) for a in attrs]
+
+    def o_sorted(self, name, attr):
+        """A collection whose order the database is free to choose."""
+        return sorted(self.name(v) for v in getattr(self.vars[name], attr))
+
+    def o_same(self, name, other):
+        return [tag(self.vars[name] is self.vars[other])]
+
+    def o_history(self, name, attr):
+        found = sa.inspect(self.vars[name]).attrs[attr].history
+        return [",".join(self.show(v) for v in part or ())
+                for part in (found.added, found.unchanged, found.deleted)]
+
+    def o_forget(self, name):
+        del self.vars[name]
+
+    # Session
+
+    def o_add(self, *names):
+        for name in names:
+            self.session.add(self.vars[name])
+
+    def o_add_all(self, *names):
+        self.session.add_all([self.vars[n] for n in names])
+
+    def o_delete(self, name):
+        self.session.delete(self.vars[name])
+
+    def o_flush(self):
+        self.session.flush()
+
+    def o_commit(self):
+        """The outermost transaction ends, whatever savepoints are open."""
+        self.nested.clear()
+        while self.session.in_nested_transaction():
+            self.session.commit()
+        self.session.commit()
+
+    def o_rollback(self):
+        self.nested.clear()
+        while self.session.in_nested_transaction():
+            self.session.rollback()
+        self.session.rollback()
+
+    def o_close(self):
+        self.nested.clear()
+        self.session.close()
+
+    def o_begin(self):
+        self.session.begin()
+
+    def o_nested(self):
+        self.nested.append(self.session.begin_nested())
+
+    def o_nested_commit(self):
+        self.nested.pop().commit()
+
+    def o_nested_rollback(self):
+        self.nested.pop().rollback()
+
+    def o_expire(self, name, *attrs):
+        self.session.expire(self.vars[name], list(attrs) or None)
+
+    def o_expire_all(self):
+        self.session.expire_all()
+
+    def o_refresh(self, name, *attrs):
+        self.session.refresh(self.vars[name], list(attrs) or None)
+
+    def o_expunge(self, name):
+        self.session.expunge(self.vars[name])
+
+    def o_expunge_all(self):
+        self.session.expunge_all()
+
+    def o_merge(self, name, other):
+        self.vars[name] = self.session.merge(self.vars[other])
+
+    def o_get(self, name, model, *key):
+        found = self.session.get(self.world.models.classes[model],
+                                 key[0] if len(key) == 1 else tuple(key))
+        if found is not None:
+            self.vars[name] = found
+        return [self.show(found)]
+
+    def o_query(self, model, values=None):
+        model = self.world.models.classes[model]
+        query = self.session.query(model).filter_by(**self.values(values))
+        return [self.show(v) for v in query.order_by(*sa.inspect(model).primary_key)]
+
+    def o_count(self, model):
+        return [tag(self.session.query(self.world.models.classes[model]).count())]
+
+    def o_held(self, name):
+        return [tag(self.vars[name] in self.session)]
+
+    def o_sets(self):
+        session = self.session
+        return [",".join(sorted(self.name(v) for v in part))
+                for part in (session.new, session.dirty, session.deleted)]
+
+    def o_modified(self, name):
+        return [tag(self.session.is_modified(self.vars[name]))]
+
+    def o_identity(self, name):
+        key = sa.inspect(self.vars[name]).identity
+        return [tag(k) for k in key or (None,)]
+
+    def o_sql(self, sql):
+        self.session.execute(sa.text(sql))
+
+    def o_quietly(self, ops):
+        """Operations without autoflush."""
+        with self.session.no_autoflush:
+            return [self.event(op)["result"] for op in ops]
+
+    def o_update(self, model, where, values):
+        query = self.session.query(self.world.models.classes[model]).filter_by(**self.values(where))
+        return [tag(query.update(self.values(values)))]
+
+    def o_bulk_delete(self, model, where):
+        query = self.session.query(self.world.models.classes[model]).filter_by(**self.values(where))
+        return [tag(query.delete())]
+
+
+class World:
+    """The models of one schema and a database that programs use in turn."""
+
+    def __init__(self, schema):
+        self.models = declare.Models(schema)
+        self.models.base.registry.configure()
+        self.engine = declare.engine()
+        self.models.metadata.create_all(self.engine)
+        self.traffic = Traffic(self.engine)
+
+    def run(self, program):
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+            for table in self.models.metadata.tables:
+                connection.exec_driver_sql('DELETE FROM "%s"' % table)
+        self.traffic.take()
+        self.traffic.selects = 0
+        running = Program(self)
+        events = running.run(program["ops"])
+        selects = self.traffic.selects
+        running.session.close()
+        with orm.Session(self.engine) as session:
+            tables = self.models.metadata.tables
+            dumps = {t: declare.dump(session, tables[t]) for t in sorted(tables)}
+        return {"name": program["name"], "events": events, "selects": selects, "dumps": dumps}
+
+
+def declaration(program):
+    """What a mapping is worth: the class of the error that it raises."""
+    try:
+        models = declare.Models(program["declare"])
+        models.base.registry.configure()
+        engine = declare.engine()
+        models.metadata.create_all(engine)
+        return {"name": program["name"], "events": [{"result": ["done"]}]}
+    except Exception as err:
+        return {"name": program["name"], "events": [{"result": ["error", type(err).__name__]}]}
