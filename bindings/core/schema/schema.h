@@ -50,6 +50,7 @@ struct pl_column {
     bool autoincrement; /* AUTOINCREMENT was asked for */
     bool no_autoincrement;
     bool deferred;
+    bool finished; /* pl_table_finish has made its constraint and index */
     pl_default dflt;
     pl_default onupdate;
     const char *server_default; /* DDL text, already quoted, or NULL */
@@ -75,6 +76,7 @@ struct pl_constraint {
     pl_table *table;
     const char *name; /* as given or by the naming convention; NULL when neither */
     bool named_by_user;
+    bool finished;       /* pl_table_finish has given its name */
     pl_column **columns; /* ncolumns; CHECK: the columns it is about, may be none */
     size_t ncolumns;
     pl_constraint *next; /* in table->constraints, order of declaration */
@@ -133,6 +135,14 @@ struct pl_table {
 typedef struct pl_naming {
     const char *ix, *uq, *ck, *fk, *pk;
 } pl_naming;
+
+/*
+** What pl_metadata_init sets: ix_TABLE_COLUMN, uq_TABLE_COLUMN, ck_TABLE_NAME,
+** fk_TABLE_COLUMN_REFERRED, pk_TABLE. Over several columns the default templates take
+** all their names, joined by '_'. A CHECK that the user named goes through the template
+** too (its name is %(constraint_name)s); other names given stand as they are.
+*/
+extern const pl_naming pl_naming_default;
 
 struct pl_metadata {
     pl_arena arena; /* owns all */
