@@ -26,9 +26,10 @@ typedef enum pl_node_kind {
     PL_N_LITERAL, /* value: becomes a bound parameter */
     PL_N_NULL,    /* SQL NULL */
     PL_N_BOOL,    /* op: 1 true, 0 false */
-    PL_N_STAR,    /* * */
+    PL_N_STAR,    /* *; () or (source) */
     PL_N_TEXT,    /* text with :name parameters; (literal...) each with text = name */
-    PL_N_IDENT,   /* text: a name to be quoted, e.g. a label or `excluded` column */
+    PL_N_IDENT,   /* text: a name to be quoted, e.g. a label; () or (IDENT) before a dot.
+                     As source of a COLUMN: `excluded` */
     PL_N_UNARY,   /* op pl_op; (a) */
     PL_N_BINARY,  /* op pl_op, text when PL_OP_CUSTOM; (a, b) */
     PL_N_AND,     /* (a...) none: true */
@@ -77,7 +78,8 @@ typedef enum pl_node_kind {
     PL_N_COLUMNS,     /* (prev, item...) replaces the select list */
     PL_N_ADD_COLUMNS, /* (prev, item...) */
     PL_N_FOR_UPDATE,  /* text: variant; (prev) */
-    PL_N_CORRELATE,   /* (prev, from item...); none: correlate nothing */
+    PL_N_CORRELATE,   /* (prev, from item...); none: correlate nothing; flag NOT: all of
+                         the enclosing statements' items but these */
     PL_N_SET,         /* UPDATE: (prev, BINARY EQ(column, value)...) */
     PL_N_ROWS,        /* INSERT: (prev, TUPLE of columns, TUPLE of values...) */
     PL_N_FROM_SELECT, /* INSERT: (prev, TUPLE of columns, statement) */
@@ -169,6 +171,12 @@ typedef struct pl_node {
     struct pl_node *kids[];
 } pl_node;
 
+/*
+** How deep expressions may be nested (first kids, where clauses and left operands chain,
+** do not count for the walk). What is deeper does not compile: PL_ECOMPILE.
+*/
+enum { PL_NODE_DEPTH = 1000 };
+
 /* Bytes a node of n kids takes. */
 static inline size_t pl_node_size(uint32_t nkids) {
     return sizeof(pl_node) + nkids * sizeof(pl_node *);
@@ -188,17 +196,31 @@ pl_node *pl_node_and(pl_arena *a, pl_node *left, pl_node *right); /* either may 
 
 /*
 ** One structural walk: appends the tree's key to `key` and its literals to `literals`
-** in a fixed order (kids before, in order; a literal met twice counts once). Both may be
-** NULL. `pass` must differ from that of any walk still in use (a counter of the caller).
+** in a fixed order of its own; a literal met twice counts once, and its ordinal is its
+** place in `literals`. Both may be NULL. `pass` must not be 0 and must differ from that
+** of any walk still in use (a counter of the caller). Types and refs are part of the key
+** by address: they must live as long as the cache that the key serves. The ESCAPE literal
+** of a LIKE is no parameter but part of the text and of the key.
 ** False when memory ran out.
 */
 bool pl_node_walk(pl_node *n, uint32_t pass, pl_buf *key, pl_vec *literals);
 
 /*
-** A copy of a tree in an arena where every column of source `from` (NULL: plain tables)
-** is taken from source `to` instead. Used to turn a join condition to an alias.
+** A copy of a tree in an arena where every column of `table` (NULL: of any table) whose
+** source is `from` (NULL: the plain table) is taken from source `to` instead. Parts that
+** do not change are shared, so literals keep their identity; derived tables are left as
+** they are. Used to turn a join condition to an alias. NULL: no memory.
 */
 pl_node *pl_node_adapt(pl_arena *a, const pl_node *n, const pl_table *table,
                        const pl_node *from, pl_node *to);
+
+/*
+** The type of an expression's value: what the node says, else what follows from its
+** operator or function and its operands. Never NULL; PL_K_ANY when unknown.
+*/
+const pl_type *pl_node_type(const pl_node *n);
+
+/* Whether a node is a statement (head or clause), as opposed to an expression. */
+bool pl_node_is_statement(const pl_node *n);
 
 #endif
