@@ -30,6 +30,10 @@ typedef enum pl_flush_op {
 ** `fill` comes for mappers with has_defaults before parameters are collected: it sets
 ** slots that have function defaults (INSERT: unset slots; UPDATE: onupdate of slots not
 ** changed). `store` puts a value into a slot when its bytes must be kept by the holder.
+** `committed` gives a slot as the row has it, when the object's own value was changed
+** (asked for primary keys only; absent or false: the slot is the row's). All but
+*`before`,
+** `after` and `fill` run between steps of a statement: they may not use the connection.
 */
 typedef struct pl_flush_hooks {
     void *ud;
@@ -38,6 +42,7 @@ typedef struct pl_flush_hooks {
     pl_code (*fill)(void *ud, pl_flush_op op, pl_object *o, pl_error *err);
     pl_code (*store)(void *ud, pl_object *o, uint16_t slot, const pl_slot *value,
                      pl_error *err);
+    bool (*committed)(void *ud, const pl_object *o, uint16_t slot, pl_slot *out);
     void (*warn)(void *ud, const char *message);
 } pl_flush_hooks;
 
@@ -69,7 +74,11 @@ bool pl_flush_has(const pl_flush *f, const pl_object *o);
 pl_code pl_flush_edge(pl_flush *f, pl_relation *r, pl_object *parent, pl_object *child,
                       pl_edge_kind kind, pl_error *err);
 
-/* A row of r->secondary between a (of r->mapper) and b (of r->target). */
+/*
+** A row of r->secondary between a (of r->mapper) and b (of r->target). With remove and
+** b NULL: all rows of a, so that they need not be loaded. The same row given twice, also
+** from the other side, is one.
+*/
 pl_code pl_flush_link(pl_flush *f, pl_relation *r, pl_object *a, pl_object *b,
                       bool remove, pl_error *err);
 

@@ -18,6 +18,7 @@ typedef struct pl_registry pl_registry;
 
 typedef struct pl_attr {
     const char *name;
+    const char *label; /* "User.name", for messages; set by pl_mapper_add_column */
     pl_column *column; /* the column read; NULL for a column_property */
     const pl_type *type;
     pl_node *expr; /* column_property: its expression, read-only; else NULL */
@@ -26,11 +27,36 @@ typedef struct pl_attr {
     int group; /* deferred group number, 0 none */
 } pl_attr;
 
+/* A column and the slot that holds its value. */
+typedef struct pl_mapped_column {
+    pl_column *column;
+    uint16_t slot;
+} pl_mapped_column;
+
+/* What a flush must know of each column of a mapped table. */
+enum {
+    PL_COL_KEY = 1,       /* part of the primary key */
+    PL_COL_AUTO = 2,      /* the rowid: an INSERT without it makes one */
+    PL_COL_REQUIRED = 4,  /* NOT NULL, and nothing fills it in */
+    PL_COL_DEFAULT = 8,   /* a client default that is a value or an SQL expression */
+    PL_COL_ONUPDATE = 16, /* the same for onupdate */
+    PL_COL_SERVER = 32,   /* the database gives a value to an INSERT without one */
+    PL_COL_RESERVER = 64, /* an UPDATE of the row may change it (computed ...) */
+    PL_COL_COMPUTED = 128 /* never written */
+};
+
+struct pl_shape;
+
 /* One table of a mapper and where its columns' values are. */
 typedef struct pl_mapped_table {
     pl_table *table;
-    uint16_t *slots; /* slot of table->columns[i]; PL_NO_SLOT when not mapped */
-    uint16_t *pk;    /* slots of table->pk[i] */
+    uint16_t *slots;   /* slot of table->columns[i]; PL_NO_SLOT when not mapped */
+    uint16_t *pk;      /* slots of table->pk[i] */
+    uint16_t *from;    /* below the root: slots of the root's side that pk[i] copies */
+    uint8_t *traits;   /* PL_COL_* of table->columns[i] */
+    uint16_t ncolumns; /* when this was made */
+    uint16_t nshapes;
+    struct pl_shape *shapes; /* statements a flush has written for this table */
 } pl_mapped_table;
 
 #define PL_NO_SLOT UINT16_MAX
@@ -45,6 +71,8 @@ struct pl_mapper {
     uint16_t *pk;            /* slots of the identity (the root table's key) */
     pl_mapped_table *tables; /* root table first; one but for joined inheritance */
     size_t ntables;
+    pl_mapped_column *columns; /* of all tables, order of declaration */
+    size_t ncolumns;
     pl_relation **relations; /* own and inherited, order of declaration */
     size_t nrelations;
     /* inheritance */
@@ -149,9 +177,10 @@ struct pl_relation {
     bool simple;          /* the join is exactly the pairs: usable with plain keys */
     bool to_key;          /* MANY_TO_ONE to exactly the target's primary key */
     bool by_backref;      /* made from a backref */
+    bool removed;         /* its target was removed from the registry: to be ignored */
     pl_node *primaryjoin; /* over plain tables; given or made from the pairs */
     pl_node *secondaryjoin;
-    int position; /* in mapper->relations */
+    int position; /* in mapper->relations (not in those of a subclass) */
     int ext;
 };
 
@@ -209,8 +238,7 @@ pl_code pl_cascade_parse(const char *text, unsigned *out, pl_error *err);
 
 /*
 ** Node builders for queries over mappers (criteria.c). Nodes live in `a`; a NULL source
-*is
-** the plain table. NULL result: no memory.
+** is the plain table. NULL result: no memory.
 */
 /* What `FROM` a mapper's rows come from: its table, or the join of its tables. */
 pl_node *pl_mapper_from(pl_arena *a, const pl_mapper *m);
