@@ -39,6 +39,7 @@ typedef struct plua_db {
     bool batch_lazy;
     bool listening; /* some listener wants statements (trace) */
     uint64_t compiled_hits, compiled_misses;
+    struct plua_cache *compiled; /* compiled.h; NULL until first used */
 } plua_db;
 
 /* Checks a db object. [-0, +0, v] */

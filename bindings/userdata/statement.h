@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** statement.h - db.insert, db.update, db.delete and db.text.
+*/
+#ifndef PLUA_STATEMENT_H
+#define PLUA_STATEMENT_H
+
+#include "userdata/node.h"
+
+/*
+** Pushes the statement at `stmt` (UPDATE chain) with a SET of the values in the table at
+** `values`: attribute names, column names or column expressions to values or expressions,
+** and onupdate values of columns not named. [-0, +1, v]
+*/
+pl_node *plua_set_values(lua_State *L, int stmt, int values);
+
+/* Pushes an UPDATE or DELETE head over the model, alias or table at idx. [-0, +1, v] */
+pl_node *plua_change_head(lua_State *L, pl_node_kind kind, int idx);
+
+int plua_open_statement(lua_State *L);
+
+#endif
