@@ -31,8 +31,9 @@ def column_type(spec):
 def column(spec):
     args = [spec["name"], column_type(spec["type"])]
     if "foreign_key" in spec:
-        args.append(sa.ForeignKey(spec["foreign_key"], ondelete=spec.get("ondelete"),
-                                  use_alter=spec.get("use_alter", False), name=spec.get("constraint")))
+        args.append(sa.ForeignKey(
+            spec["foreign_key"], ondelete=spec.get("ondelete"),
+            use_alter=spec.get("use_alter", False), name=spec.get("constraint")))
     options = {k: spec[k] for k in COLUMN_OPTIONS if k in spec}
     if "default" in spec:
         options["default"] = read(spec["default"])
@@ -45,9 +46,13 @@ def column(spec):
 
 def relation(spec, tables):
     options = {k: spec[k] for k in RELATION_OPTIONS if k in spec}
-    for name in ("remote_side", "foreign_keys", "order_by", "primaryjoin", "secondaryjoin"):
+    for name in ("remote_side", "foreign_keys", "order_by"):
         if name in spec:
             options[name] = spec[name]
+    for name in ("primaryjoin", "secondaryjoin"):
+        if name in spec:
+            left, right = spec[name]
+            options[name] = "%s == %s.c.%s" % (left, *right.split("."))
     if "secondary" in spec:
         options["secondary"] = tables[spec["secondary"]]
     if "backref" in spec:

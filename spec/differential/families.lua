@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The schemas of the unit-of-work scenarios, in the form of schema.lua. They
 -- are small, and each shows one kind of relationship or one cascade.
+-- luacheck: no max line length
 
 local function col(name, kind, options)
   local c = options or {}
@@ -127,8 +128,8 @@ families.tree_owned = tree(nil, { cascade = "all, delete-orphan" })
 families.graph = {
   models = {
     { name = "Node", table = "node", columns = { id(), name() }, relations = {
-      { name = "nexts", target = "Node", secondary = "edge", primaryjoin = "Node.id == edge.c.source_id",
-        secondaryjoin = "Node.id == edge.c.target_id", backref = "priors" },
+      { name = "nexts", target = "Node", secondary = "edge", primaryjoin = { "Node.id", "edge.source_id" },
+        secondaryjoin = { "Node.id", "edge.target_id" }, backref = "priors" },
     } },
   },
   tables = {

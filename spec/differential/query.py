@@ -145,9 +145,6 @@ class Builder:
                 if key in ("rows", "range_") else self.exprs(value)
         return sa.over(self.expr(function), **given)
 
-    def x_filter_agg(self, function, condition):
-        return self.expr(function).filter(self.expr(condition))
-
     def x_tuple(self, *items):
         return sa.tuple_(*self.exprs(items))
 
@@ -167,13 +164,6 @@ class Builder:
     def x_object(self, model, *key):
         key = [read(k) for k in key]
         return self.session.get(self.name(model), key[0] if len(key) == 1 else tuple(key))
-
-    def x_member(self, item, *path):
-        """A value inside a JSON column, as text."""
-        item = self.expr(item)
-        for step in path:
-            item = item[step]
-        return item.as_string()
 
     # Names of one scenario
 
@@ -267,9 +257,6 @@ class Builder:
 
     def q_options(self, query, *items):
         return query.options(*[self.loader(i) for i in items])
-
-    def q_correlate(self, query, *items):
-        return query.correlate(*self.exprs(items))
 
     def loader(self, node):
         """["joinedload", path, [next loader]]: loaders nest by chaining."""

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What a flush does: order, changed columns, defaults, failure, stale rows,
 -- version counters, keys of several columns, autoflush.
+-- luacheck: no max line length
 
 local programs = require("spec.differential.programs").new("flush")
 local P = function(...) programs:add(...) end

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Declarations: those that hold and those that are refused.
+-- luacheck: no max line length
 
 local programs = require("spec.differential.programs").new("mapping")
 local D = function(...) programs:declare(...) end

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Relationships in memory and at flush: backrefs, moves, replacement, cascades,
 -- orphans, many-to-many, one-to-one, self-reference, cycles.
+-- luacheck: no max line length
 
 local programs = require("spec.differential.programs").new("relations")
 local P = function(...) programs:add(...) end

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The states of an object, expiry, refresh, expunge, merge, identity, get.
+-- luacheck: no max line length
 
 local programs = require("spec.differential.programs").new("states")
 local P = function(...) programs:add(...) end

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Commit, rollback and savepoints, and what they do to objects and collections.
+-- luacheck: no max line length
 
 local programs = require("spec.differential.programs").new("transactions")
 local P = function(...) programs:add(...) end

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- AND, OR, NOT as functions and as operators, precedence, three-valued logic.
+-- luacheck: no max line length
 
 local suite = require("spec.differential.suite").new("boolean")
 

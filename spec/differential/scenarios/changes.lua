@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Statements that change rows: bulk update and delete with the state of the
 -- session, insert, upsert, and the dumps that they leave. All is rolled back.
+-- luacheck: no max line length
 
 local suite = require("spec.differential.suite").new("changes")
 

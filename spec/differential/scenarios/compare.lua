@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Comparison methods over every column type, NULL, IN lists, the LIKE family.
+-- luacheck: no max line length
 
 local suite = require("spec.differential.suite").new("compare")
 

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- How a query ends: all, first, one, scalar, get, count, each, paginate; what
 -- comes out of every column type; loading options; errors.
+-- luacheck: no max line length
 
 local suite = require("spec.differential.suite").new("ends")
 

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Functions, arithmetic, case, cast, extract, JSON members, window functions.
+-- luacheck: no max line length
 
 local suite = require("spec.differential.suite").new("functions")
 
@@ -66,7 +67,7 @@ suite:values("negation", "Track", { { "neg", "@Track.seconds" }, { "neg", "@Trac
 suite:values("precedence", "Track", { { "mul", { "add", "@Track.number", 1 }, 2 }, { "add", "@Track.number", { "mul", 2, 1 } } })
 suite:values("left association", "Track", { { "sub", { "sub", "@Track.seconds", 5 }, 3 },
   { "sub", "@Track.seconds", { "sub", 5, "@Track.number" } } })
-suite:values("negated sum", "Track", 
+suite:values("negated sum", "Track",
   { { "label", { "neg", { "add", "@Track.number", "@Track.seconds" } }, "n" } })
 suite:values("concat operator", "Artist", { { "cat", "@Artist.name", "!" }, { "cat", "@Artist.name", "@Artist.country" } })
 suite:values("concat reversed", "Artist", { { "cat", "> ", "@Artist.name" } })

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Joins in every spelling, aliases, relationship comparisons.
+-- luacheck: no max line length
 
 local suite = require("spec.differential.suite").new("joins")
 

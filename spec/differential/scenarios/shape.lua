@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What a query selects and in which order: order_by, limit, offset, distinct,
 -- group_by, having, labels, several entities.
+-- luacheck: no max line length
 
 local suite = require("spec.differential.suite").new("shape")
 

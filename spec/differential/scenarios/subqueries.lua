@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Subqueries, correlation, EXISTS, common table expressions, set operations,
 -- tuples and text fragments.
+-- luacheck: no max line length
 
 local suite = require("spec.differential.suite").new("subqueries")
 

@@ -1,0 +1,152 @@
+-- SPDX-License-Identifier: MIT
+-- Declares Perilune models from neutral data (see schema.lua), in a database of
+-- their own. The Lua side of declare.py.
+
+local perilune = require "perilune"
+local values = require "spec.differential.values"
+
+local declare = {}
+
+local column_options = {
+  "primary_key", "nullable", "unique", "index", "autoincrement", "server_default",
+}
+local relation_options = {
+  "uselist", "lazy", "cascade", "passive_deletes", "single_parent", "post_update", "viewonly",
+  "back_populates", "remote_side", "foreign_keys", "order_by",
+}
+
+local function copy(spec, names, into)
+  for _, name in ipairs(names) do into[name] = spec[name] end
+  return into
+end
+
+function declare.type(db, spec)
+  local kind = db[spec[1]]
+  if spec[1] == "Enum" then return kind { table.unpack(spec, 2) } end
+  if #spec == 1 then return kind end
+  return kind(table.unpack(spec, 2))
+end
+
+local function column(db, spec, named)
+  local args = {}
+  if named then args[1] = spec.name end
+  args[#args + 1] = declare.type(db, spec.type)
+  if spec.foreign_key then
+    args[#args + 1] = db.ForeignKey {
+      spec.foreign_key, ondelete = spec.ondelete, use_alter = spec.use_alter,
+      name = spec.constraint,
+    }
+  end
+  copy(spec, column_options, args)
+  if spec.default ~= nil then args.default = values.read(db, spec.default) end
+  if spec.onupdate ~= nil then args.onupdate = values.read(db, spec.onupdate) end
+  return db.Column(args)
+end
+
+local Models = {}
+Models.__index = Models
+
+-- "Node.id" or "edge.source_id" as a column.
+function Models:column(path)
+  local owner, name = path:match "^(.-)%.(.*)$"
+  if self.classes[owner] then return self.classes[owner][name] end
+  return self.tables[owner].c[name]
+end
+
+local function relation(models, spec)
+  local db = models.db
+  local args = copy(spec, relation_options, { spec.target })
+  if spec.secondary then args.secondary = models.tables[spec.secondary] end
+  for _, name in ipairs { "primaryjoin", "secondaryjoin" } do
+    local pair = spec[name]
+    if pair then
+      args[name] = function() return models:column(pair[1]):eq(models:column(pair[2])) end
+    end
+  end
+  if type(spec.backref) == "table" then
+    args.backref = db.backref(copy(spec.backref, relation_options, { spec.backref.name }))
+  else
+    args.backref = spec.backref
+  end
+  return db.relationship(args)
+end
+
+local function model(models, spec)
+  local db, body = models.db, {}
+  for _, c in ipairs(spec.columns or {}) do body[c.name] = column(db, c) end
+  for _, r in ipairs(spec.relations or {}) do body[r.name] = relation(models, r) end
+  if spec.version then body.__mapper_args__ = { version_id_col = body[spec.version] } end
+  return db.Model(spec.name)(body)
+end
+
+-- The declared classes and tables by name.
+function declare.models(db, schema)
+  local models = setmetatable({ db = db, classes = {}, tables = {}, schema = schema }, Models)
+  for _, spec in ipairs(schema.tables or {}) do
+    local args = { spec.table }
+    for i, c in ipairs(spec.columns) do args[i + 1] = column(db, c, true) end
+    models.tables[spec.table] = db.Table(args)
+  end
+  for _, spec in ipairs(schema.models) do
+    models.classes[spec.name] = model(models, spec)
+  end
+  return models
+end
+
+function declare.open()
+  return perilune.open "sqlite://"
+end
+
+-- The attributes of a neutral row.
+function declare.values(db, row)
+  local out = {}
+  for k, v in pairs(row) do out[k] = values.read(db, v) end
+  return out
+end
+
+function declare.spec_of(schema, name)
+  for _, list in ipairs { schema.models, schema.tables or {} } do
+    for _, spec in ipairs(list) do
+      if spec.table == name then return spec end
+    end
+  end
+  error("no table " .. name)
+end
+
+local function shown(spec, value)
+  if value == nil then return "NULL" end
+  if spec.type[1] ~= "JSON" then return value end
+  local dkjson = require "dkjson"
+  return values.canonical(dkjson.decode(value, 1, dkjson.null), dkjson.null)
+end
+
+-- Every row of a table as SQLite literals, in the order of its key. JSON is
+-- read back, because the order of keys in an object is free.
+function declare.dump(db, schema, name)
+  local spec, list, keys = declare.spec_of(schema, name), {}, {}
+  for i, c in ipairs(spec.columns) do
+    list[i] = ('%s("%s")'):format(c.type[1] == "JSON" and "json" or "quote", c.name)
+    if c.primary_key then keys[#keys + 1] = ('"%s"'):format(c.name) end
+  end
+  local sql = ('SELECT %s FROM "%s" ORDER BY %s'):format(table.concat(list, ", "), name,
+    #keys > 0 and table.concat(keys, ", ") or "1")
+  local rows = {}
+  for _, row in ipairs(db.session:execute(db.text(sql)):all()) do
+    local out = {}
+    for i, c in ipairs(spec.columns) do out[i] = shown(c, row[i]) end
+    rows[#rows + 1] = out
+  end
+  return rows
+end
+
+-- The names of all tables, sorted.
+function declare.table_names(schema)
+  local names = {}
+  for _, list in ipairs { schema.models, schema.tables or {} } do
+    for _, spec in ipairs(list) do names[#names + 1] = spec.table end
+  end
+  table.sort(names)
+  return names
+end
+
+return declare

@@ -1,0 +1,320 @@
+-- SPDX-License-Identifier: MIT
+-- Runs unit-of-work programs on Perilune; the Lua side of unit.py, with the same
+-- events. Each program has a database of its own.
+
+local perilune = require "perilune"
+local declare = require "spec.differential.declare"
+local values = require "spec.differential.values"
+
+local unit = {}
+local ops = {}
+
+-- The changes and the number of SELECTs since they were last taken
+
+local Traffic = {}
+Traffic.__index = Traffic
+
+function Traffic:note(sql, rowcount)
+  local verb = sql:match("^%s*(%a+)"):upper()
+  if verb == "SELECT" or verb == "WITH" then self.selects = self.selects + 1 end
+  local name = sql:match '^%s*%a+%s+%a+%s+"?([%w_]+)'
+  if verb == "UPDATE" then name = sql:match '^%s*%a+%s+"?([%w_]+)' end
+  if verb ~= "INSERT" and verb ~= "UPDATE" and verb ~= "DELETE" then return end
+  local last = self.changes[#self.changes]
+  if last and last[1] == verb and last[2] == name then
+    last[3] = last[3] + rowcount
+  else
+    self.changes[#self.changes + 1] = { verb, name, rowcount }
+  end
+end
+
+function Traffic:take()
+  local out = {}
+  for i, c in ipairs(self.changes) do out[i] = ("%s %s %d"):format(c[1], c[2], c[3]) end
+  self.changes = {}
+  return out
+end
+
+local function traffic(db)
+  local self = setmetatable({ changes = {}, selects = 0 }, Traffic)
+  db.event.listen(db.engine, "after_cursor_execute", function(_, cursor, sql)
+    self:note(sql, math.max(cursor.rowcount or 0, 0))
+  end)
+  return self
+end
+
+-- Values and names
+
+local function sorted_names(self)
+  local names = {}
+  for name in pairs(self.vars) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function states(self)
+  local out = {}
+  for i, name in ipairs(sorted_names(self)) do
+    out[i] = name .. "=" .. values.state(self.vars[name])
+  end
+  return table.concat(out, " ")
+end
+
+local function name_of(self, obj)
+  for _, name in ipairs(sorted_names(self)) do
+    if rawequal(self.vars[name], obj) then return name end
+  end
+  return values.label(obj)
+end
+
+local function names_of(self, list)
+  local out = {}
+  for i = 1, #list do out[i] = name_of(self, list[i]) end
+  return out
+end
+
+local function is_list(v)
+  return type(v) == "userdata" and not values.is_instance(v)
+    and type(select(2, pcall(function() return v.append end))) == "function"
+end
+
+local function show(self, v)
+  if v ~= nil and is_list(v) then return "[" .. table.concat(names_of(self, v), ",") .. "]" end
+  if v ~= nil and values.is_instance(v) then return name_of(self, v) end
+  return values.tag(v, self.db.null)
+end
+
+local function value(self, node)
+  local word = type(node) == "table" and node[1]
+  if word == "obj" then return self.vars[node[2]] end
+  if word == "objs" then
+    local out = {}
+    for i = 2, #node do out[i - 1] = self.vars[node[i]] end
+    return out
+  end
+  if word == "plus" then return self.models.classes[node[2]][node[3]] + node[4] end
+  return values.read(self.db, node)
+end
+
+local function row(self, given)
+  local out = {}
+  for k, v in pairs(given or {}) do out[k] = value(self, v) end
+  return out
+end
+
+-- Objects
+
+function ops.new(self, name, model, given)
+  self.vars[name] = self.models.classes[model](row(self, given))
+end
+
+function ops.set(self, name, attr, node)
+  local v = value(self, node)
+  if v == self.db.null then v = nil end
+  self.vars[name][attr] = v
+end
+
+function ops.append(self, name, attr, ...)
+  for _, other in ipairs { ... } do self.vars[name][attr]:append(self.vars[other]) end
+end
+
+function ops.insert(self, name, attr, position, other)
+  self.vars[name][attr]:insert(position, self.vars[other])
+end
+
+function ops.remove(self, name, attr, other) self.vars[name][attr]:remove(self.vars[other]) end
+function ops.pop(self, name, attr) return { show(self, self.vars[name][attr]:pop()) } end
+function ops.clear(self, name, attr) self.vars[name][attr]:clear() end
+
+function ops.attr(self, name, ...)
+  local out = {}
+  for i, attr in ipairs { ... } do out[i] = show(self, self.vars[name][attr]) end
+  return out
+end
+
+function ops.sorted(self, name, attr)
+  local out = names_of(self, self.vars[name][attr])
+  table.sort(out)
+  return out
+end
+
+function ops.same(self, name, other)
+  return { tostring(rawequal(self.vars[name], self.vars[other])) }
+end
+
+function ops.history(self, name, attr)
+  local found, out = perilune.inspect(self.vars[name]).attrs[attr].history, {}
+  for i, part in ipairs { "added", "unchanged", "deleted" } do
+    local list, shown = found[part] or {}, {}
+    for k = 1, #list do shown[k] = show(self, list[k]) end
+    out[i] = table.concat(shown, ",")
+  end
+  return out
+end
+
+function ops.forget(self, name) self.vars[name] = nil end
+
+-- Session
+
+function ops.add(self, ...)
+  for _, name in ipairs { ... } do self.db.session:add(self.vars[name]) end
+end
+
+function ops.add_all(self, ...)
+  local list = {}
+  for i, name in ipairs { ... } do list[i] = self.vars[name] end
+  self.db.session:add_all(list)
+end
+
+function ops.delete(self, name) self.db.session:delete(self.vars[name]) end
+function ops.flush(self) self.db.session:flush() end
+function ops.begin(self) self.db.session:begin() end
+function ops.expire_all(self) self.db.session:expire_all() end
+function ops.expunge_all(self) self.db.session:expunge_all() end
+function ops.expunge(self, name) self.db.session:expunge(self.vars[name]) end
+
+for _, word in ipairs { "commit", "rollback", "close" } do
+  ops[word] = function(self)
+    self.nested = {}
+    self.db.session[word](self.db.session)
+  end
+end
+
+function ops.nested(self) table.insert(self.nested, self.db.session:begin_nested()) end
+function ops.nested_commit(self) table.remove(self.nested):commit() end
+function ops.nested_rollback(self) table.remove(self.nested):rollback() end
+
+for _, word in ipairs { "expire", "refresh" } do
+  ops[word] = function(self, name, ...)
+    local attrs = select("#", ...) > 0 and { ... } or nil
+    self.db.session[word](self.db.session, self.vars[name], attrs)
+  end
+end
+
+function ops.merge(self, name, other) self.vars[name] = self.db.session:merge(self.vars[other]) end
+
+function ops.get(self, name, model, ...)
+  local found = self.db.session:get(self.models.classes[model], ...)
+  if found ~= nil then self.vars[name] = found end
+  return { show(self, found) }
+end
+
+local function spec_of(self, model)
+  for _, spec in ipairs(self.models.schema.models) do
+    if spec.name == model then return spec end
+  end
+end
+
+local function filtered(self, model, given)
+  local q = self.models.classes[model].query
+  if given and next(given) ~= nil then q = q:filter_by(row(self, given)) end
+  return q
+end
+
+function ops.query(self, model, given)
+  local q, out = filtered(self, model, given), {}
+  for _, c in ipairs(spec_of(self, model).columns) do
+    if c.primary_key then q = q:order_by(self.models.classes[model][c.name]) end
+  end
+  for i, v in ipairs(q:all()) do out[i] = show(self, v) end
+  return out
+end
+
+function ops.count(self, model)
+  return { values.tag(self.models.classes[model].query:count()) }
+end
+
+function ops.held(self, name) return { tostring(values.is_held(self.vars[name])) } end
+
+function ops.sets(self)
+  local out = {}
+  for i, part in ipairs { "new", "dirty", "deleted" } do
+    local list = self.db.session[part]
+    if type(list) == "function" then list = list(self.db.session) end
+    local names = names_of(self, list)
+    table.sort(names)
+    out[i] = table.concat(names, ",")
+  end
+  return out
+end
+
+function ops.modified(self, name)
+  return { tostring(self.db.session:is_modified(self.vars[name])) }
+end
+
+function ops.identity(self, name)
+  local key, out = perilune.inspect(self.vars[name]).identity, {}
+  if type(key) ~= "table" then key = { key } end
+  for i = 1, math.max(#key, 1) do out[i] = values.tag(key[i]) end
+  return out
+end
+
+function ops.sql(self, sql) self.db.session:execute(self.db.text(sql)) end
+
+local event
+
+function ops.quietly(self, list)
+  local out = {}
+  self.db.session:no_autoflush(function()
+    for i, op in ipairs(list) do out[i] = event(self, op).result end
+  end)
+  return out
+end
+
+function ops.update(self, model, where, given)
+  return { values.tag(filtered(self, model, where):update(row(self, given))) }
+end
+
+function ops.bulk_delete(self, model, where)
+  return { values.tag(filtered(self, model, where):delete()) }
+end
+
+-- Programs
+
+function event(self, op)
+  local ok, result = pcall(ops[op[1]], self, table.unpack(op, 2))
+  if not ok then result = { "error", values.error_name(result), tostring(result) } end
+  local shown, state = pcall(states, self)
+  return {
+    result = result or { "done" }, states = shown and state or "states: " .. tostring(state),
+    changes = self.traffic:take(),
+  }
+end
+
+local function dumps(db, schema)
+  local out = {}
+  for _, name in ipairs(declare.table_names(schema)) do
+    out[name] = declare.dump(db, schema, name)
+  end
+  return out
+end
+
+function unit.run(schema, program)
+  local db = declare.open()
+  db.config.batch_lazy = program.batch == true
+  local self = { db = db, models = declare.models(db, schema), vars = {}, nested = {} }
+  db:create_all()
+  db.session:close()
+  self.traffic = traffic(db)
+  local events = {}
+  for i, op in ipairs(program.ops) do events[i] = event(self, op) end
+  local selects = self.traffic.selects
+  pcall(db.session.close, db.session)
+  local result = { name = program.name, events = events, selects = selects, dumps = dumps(db, schema) }
+  db:close()
+  return result
+end
+
+-- What a declaration is worth: done, or the class of the error that it raises.
+function unit.declaration(program)
+  local db = declare.open()
+  local ok, err = pcall(function()
+    local models = declare.models(db, program.declare)
+    db:create_all()
+    for _, model in pairs(models.classes) do model {} end
+  end)
+  local result = ok and { "done" } or { "error", values.error_name(err), tostring(err) }
+  return { name = program.name, events = { { result = result } } }
+end
+
+return unit
