@@ -181,8 +181,25 @@ static pl_node *turned(const turn *t, pl_node *n) {
     return copy;
 }
 
-/* A condition over plain tables stands as it is. */
-static pl_node *turn_to_sources(const turn *t, pl_node *join) {
+/* "referred = referring" for each pair. */
+static pl_node *pairs_on(const turn *t, bool local_refers) {
+    pl_node *all = NULL;
+    for (size_t i = 0; i < t->npairs; i++) {
+        pl_node *local = pl_node_column(t->a, t->pairs[i].local, t->source);
+        pl_node *remote = pl_node_column(t->a, t->pairs[i].remote, t->target);
+        if (!local || !remote)
+            return NULL;
+        pl_node *equal = pl_node_binary(t->a, PL_OP_EQ, local_refers ? remote : local,
+                                        local_refers ? local : remote);
+        if (!equal || !(all = pl_node_and(t->a, all, equal)))
+            return NULL;
+    }
+    return all;
+}
+
+static pl_node *join_on(const turn *t, pl_node *join) {
+    if (t->r->simple)
+        return pairs_on(t, t->r->direction == PL_MANY_TO_ONE);
     return t->source || t->target ? turned(t, join) : join;
 }
 
@@ -190,10 +207,10 @@ pl_node *pl_relation_on(pl_arena *a, const pl_relation *r, pl_node *source,
                         pl_node *target, pl_node *link, pl_node **far) {
     turn first = {
         a, r, r->pairs, r->npairs, r->mapper, source, r->secondary ? link : target};
-    pl_node *on = turn_to_sources(&first, r->primaryjoin);
+    pl_node *on = join_on(&first, r->primaryjoin);
     if (!r->secondary)
         return on;
     turn second = {a, r, r->far_pairs, r->nfar_pairs, r->target, target, link};
-    *far = turn_to_sources(&second, r->secondaryjoin);
+    *far = join_on(&second, r->secondaryjoin);
     return *far ? on : NULL;
 }
