@@ -71,15 +71,16 @@ typedef enum pl_code {
 typedef struct pl_error {
     pl_arena texts;
     pl_code code;
-    int db_code;           /* the database's own (extended) code, or 0 */
-    const char *message;   /* never NULL when code is set */
-    const char *hint;      /* the way out, or NULL */
-    const char *sql;       /* statement that failed, or NULL */
-    const char *params;    /* printable parameters, or NULL */
-    const char *table;     /* table of a constraint failure, or NULL */
-    const char *column;    /* column of a constraint failure, or NULL */
-    const char *attribute; /* "Model.attribute", or NULL */
-    const void *object;    /* the pl_object at fault, borrowed, or NULL */
+    int db_code;            /* the database's own (extended) code, or 0 */
+    const char *message;    /* never NULL when code is set */
+    const char *hint;       /* the way out, or NULL */
+    const char *sql;        /* statement that failed, or NULL */
+    const char *params;     /* printable parameters, or NULL */
+    const char *table;      /* table of a constraint failure, or NULL */
+    const char *column;     /* its column, several joined by ", ", or NULL */
+    const char *constraint; /* name or text of a failed CHECK, or NULL */
+    const char *attribute;  /* "Model.attribute", or NULL */
+    const void *object;     /* the pl_object at fault, borrowed, or NULL */
 } pl_error;
 
 void pl_error_init(pl_error *e, pl_alloc alloc);
