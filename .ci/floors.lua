@@ -49,9 +49,17 @@ end
 local function check_system_header(path, number, name)
   if lua_header[name] and starts(path, "bindings/core/") then
     complain(path, number, "%s in the core, which knows no Lua", name)
-  elseif name == "sqlite3.h" and path ~= "bindings/core/driver/sqlite.c"
+  elseif name == "sqlite3.h" and path ~= "bindings/core/driver/sqlite_db.h"
     and not starts(path, "host/embed/") then
-    complain(path, number, "sqlite3.h outside core/driver/sqlite.c and host/embed")
+    complain(path, number, "sqlite3.h outside core/driver/sqlite_db.h and host/embed")
+  end
+end
+
+-- The files of the SQLite driver share a header of their own.
+local function check_private_header(path, number, target)
+  if target == "bindings/core/driver/sqlite_db.h"
+    and not starts(path, "bindings/core/driver/sqlite") then
+    complain(path, number, "sqlite_db.h outside core/driver/sqlite*.c")
   end
 end
 
@@ -63,6 +71,7 @@ local function check_include(path, number, name, angled)
     end
     return check_system_header(path, number, name)
   end
+  check_private_header(path, number, target)
   local here, there = floor_of(path), floor_of(target)
   if there > here then
     complain(path, number, "floor %d includes %s of floor %d", here, target, there)
