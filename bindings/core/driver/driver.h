@@ -20,17 +20,27 @@ typedef struct pl_pragma {
     const char *value;
 } pl_pragma;
 
+enum { PL_BUSY_TIMEOUT = 5000 }; /* milliseconds */
+
+/* What an open may be told. Start from pl_conn_options_default(). */
 typedef struct pl_conn_options {
-    int busy_timeout;         /* milliseconds; default 5000 */
-    bool deferred;            /* plain BEGIN even when the session is going to write */
-    bool readonly;            /* open and keep the database read-only */
-    bool create;              /* create a missing file (default true) */
+    int busy_timeout; /* milliseconds, 0 does not wait; -1 is the URI's `timeout` or
+                       * PL_BUSY_TIMEOUT, and for an adopted handle its own setting */
+    bool deferred;    /* plain BEGIN even when the session is going to write */
+    bool readonly;    /* open and keep the database read-only */
+    bool create;      /* create a missing file */
     const pl_pragma *pragmas; /* after, and instead of, the defaults */
     size_t npragmas;
-    void *shared; /* an open sqlite3 * to use; closed by its owner, not by us */
+    void *shared; /* an open sqlite3 * to use; closed by its owner, not by us. Its pragmas
+                   * stay. Its busy timeout comes back on close; a busy or progress
+                   * handler of the owner's own cannot be read, hence not restored. */
 } pl_conn_options;
 
-/* What a change hook is told of each row changed. */
+static inline pl_conn_options pl_conn_options_default(void) {
+    return (pl_conn_options){.busy_timeout = -1, .create = true};
+}
+
+/* What a change hook is told of each row changed; rowid is 0 where a table has none. */
 typedef struct pl_change {
     char op; /* 'I', 'U', 'D' */
     const char *table;
@@ -41,8 +51,10 @@ typedef struct pl_change {
 ** Callbacks of a connection; each may be NULL. They run inside the driver: they must not
 ** raise, and may not use the connection. `poll` is asked now and then while a statement
 ** runs or waits: not 0 stops it (PL_EINTERRUPT). `authorize` is asked at prepare time
-*with the
-** database's action code (SQLite's numbers) and names: 0 allow, 1 deny, 2 read as NULL.
+*with
+** the database's action code (SQLite's numbers) and names: 0 allow, 1 deny, 2 read as
+*NULL;
+** it is not asked about the connection's own transaction control and bookkeeping.
 */
 typedef struct pl_conn_hooks {
     void *ud;
@@ -51,7 +63,8 @@ typedef struct pl_conn_hooks {
     void (*changed)(void *ud, const pl_change *change);
     int (*committing)(void *ud); /* not 0 turns the commit into a rollback */
     void (*rolled_back)(void *ud);
-    /* every statement after it ran: text, slots bound, milliseconds, rows changed */
+    /* every statement after it ran or was given up: text, slots bound, milliseconds, rows
+     * changed. BEGIN, COMMIT, ROLLBACK and savepoints come with changes = -1. */
     void (*trace)(void *ud, const char *sql, const pl_slot *params, size_t nparams,
                   double ms, int64_t changes);
 } pl_conn_hooks;
@@ -72,24 +85,25 @@ typedef struct pl_driver {
     void (*finalize)(void *stmt);
     pl_code (*bind)(void *db, void *stmt, int index, const pl_slot *value, pl_error *err);
     pl_step (*step)(void *db, void *stmt, pl_error *err);
-    void (*columns)(void *stmt, int first, int n,
-                    pl_slot *out); /* bytes valid until next step */
+    /* Bytes valid until the next step. False when memory is short. */
+    bool (*columns)(void *stmt, int first, int n, pl_slot *out);
     int (*column_count)(void *stmt);
     const char *(*column_name)(void *stmt, int i);
     const char *(*column_decltype)(void *stmt, int i);
     int (*parameter_count)(void *stmt);
     int (*parameter_index)(void *stmt, const char *name); /* 1-based, 0 when unknown */
     bool (*readonly)(void *stmt);
-    void (*reset)(void *stmt); /* and forget the bindings */
+    void (*reset)(void *stmt);
+    void (*unbind)(void *stmt); /* forget the bindings of a statement that was reset */
     int64_t (*changes)(void *db);
     int64_t (*last_id)(void *db);
     bool (*in_transaction)(void *db);
     int64_t (*data_version)(void *db); /* changes when another connection wrote */
     void (*set_hooks)(void *db, const pl_conn_hooks *hooks);
-    void (*interrupt)(void *db);
     pl_code (*function)(void *db, const char *name, int nargs, bool deterministic,
                         pl_sqlfunc fn, void *ud, void (*destroy)(void *), pl_error *err);
     bool (*has_triggers)(void *db, const char *table);
+    void *(*handle)(void *db); /* what the database's own library calls a connection */
 } pl_driver;
 
 extern const pl_driver pl_driver_sqlite;
