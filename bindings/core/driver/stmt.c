@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** stmt.c - statements of a connection: prepare, bind, step, release; see conn.h.
+**
+** A released statement goes back into the cache when it is worth keeping, else it is
+** finalized. Bound slots are remembered (not their bytes) for errors and the trace hook.
+** Errors get the text and parameters of the statement here. A statement whose connection
+** was closed answers everything with "connection is closed".
+*/
+#include "core/driver/conn_state.h"
+
+#include "core/base/map.h"
+
+#include <stddef.h>
+#include <strings.h>
+
+pl_code pl_fail_closed(pl_error *err) {
+    return pl_fail(err, PL_ERESOURCECLOSED, "connection is closed");
+}
+
+/* ---- errors ---- */
+
+static pl_code blame(const pl_stmt *s, pl_error *err) {
+    if (err->code == PL_ENOMEM)
+        return err->code;
+    if (!err->sql)
+        err->sql = pl_error_text(err, s->sql);
+    if (!err->params && s->bound)
+        err->params = pl_params_text(s->params, (size_t)s->nparams, &err->texts);
+    return err->code;
+}
+
+/* ---- prepare ---- */
+
+/* Blanks, comments and semicolons; what is left at the end is another statement. */
+static const char *skip_idle(const char *p, const char *end) {
+    while (p < end) {
+        if (strchr(" \t\r\n\f;", *p) && *p) {
+            p++;
+        } else if (end - p > 1 && p[0] == '-' && p[1] == '-') {
+            const char *line = memchr(p, '\n', (size_t)(end - p));
+            p = line ? line + 1 : end;
+        } else if (end - p > 1 && p[0] == '/' && p[1] == '*') {
+            for (p += 2; p < end && !(p[0] == '*' && p + 1 < end && p[1] == '/');)
+                p++;
+            p = p < end ? p + 2 : end;
+        } else {
+            break;
+        }
+    }
+    return p;
+}
+
+static pl_code fail_text(const char *sql, size_t len, const char *message,
+                         pl_error *err) {
+    pl_fail(err, PL_EPROGRAMMING, "%s", message);
+    err->sql = pl_arena_copy(&err->texts, sql, len);
+    return err->code;
+}
+
+static pl_code fail_prepare(const char *sql, size_t len, pl_error *err) {
+    if (err->code != PL_ENOMEM && !err->sql)
+        err->sql = pl_arena_copy(&err->texts, sql, len);
+    return err->code;
+}
+
+/* Whether the number of changed rows is this statement's, not an earlier one's. */
+static bool counts_rows(const char *sql) {
+    static const char *const verbs[] = {"insert", "update", "delete", "replace", "with"};
+    const char *p = skip_idle(sql, sql + strlen(sql));
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strncasecmp(p, verbs[i], strlen(verbs[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Makes a statement around a driver's; on failure the driver's is finalized. */
+static pl_code wrap(pl_conn *c, void *handle, const char *sql, size_t len, pl_stmt **out,
+                    pl_error *err) {
+    int nparams = c->driver->parameter_count(handle);
+    size_t text = offsetof(pl_stmt, params) + (size_t)nparams * sizeof(pl_slot);
+    pl_stmt *s = pl_new(&c->alloc, text + len + 1);
+    if (!s) {
+        c->driver->finalize(handle);
+        return pl_nomem(err);
+    }
+    memset(s, 0, text);
+    char *copy = (char *)s + text;
+    memcpy(copy, sql, len);
+    copy[len] = '\0';
+    s->conn = c;
+    s->handle = handle;
+    s->sql = copy;
+    s->len = len;
+    s->size = text + len + 1;
+    s->nparams = nparams;
+    s->readonly = c->driver->readonly(handle);
+    s->counts = !s->readonly && counts_rows(copy);
+    *out = s;
+    return PL_OK;
+}
+
+/* Prepares the first statement of the text: *used gets its bytes, *out is NULL when there
+ * is none. `whole`: the statement is known by all of the text. */
+static pl_code prepare_first(pl_conn *c, const char *sql, size_t len, bool whole,
+                             size_t *used, pl_stmt **out, pl_error *err) {
+    void *handle;
+    *out = NULL;
+    if (c->driver->prepare(c->db, sql, len, whole, &handle, used, err) != PL_OK)
+        return fail_prepare(sql, len, err);
+    c->stats.prepared++;
+    if (!handle)
+        return PL_OK;
+    return wrap(c, handle, sql, whole ? len : *used, out, err);
+}
+
+static void check_out(pl_conn *c, pl_stmt *s) {
+    pl_link_insert(&c->open, &s->link);
+    c->nopen++;
+    c->refs++;
+}
+
+static pl_code prepare_only(pl_conn *c, const char *sql, size_t len, pl_stmt **out,
+                            pl_error *err) {
+    size_t used;
+    if (memchr(sql, 0, len))
+        return fail_text(sql, strlen(sql), "the SQL text contains a zero byte", err);
+    if (prepare_first(c, sql, len, true, &used, out, err) != PL_OK)
+        return err->code;
+    if (!*out)
+        return fail_text(sql, len, "there is no statement in the SQL text", err);
+    if (skip_idle(sql + used, sql + len) == sql + len)
+        return PL_OK;
+    pl_stmt_free(*out);
+    *out = NULL;
+    return fail_text(sql, len, "You can only execute one statement at a time.", err);
+}
+
+pl_code pl_conn_prepare(pl_conn *c, const char *sql, size_t len, bool keep, pl_stmt **out,
+                        pl_error *err) {
+    *out = NULL;
+    if (!c->db)
+        return pl_fail_closed(err);
+    uint64_t hash = pl_hash(sql, len);
+    pl_stmt *s = pl_stmt_cache_take(&c->cache, sql, len, hash);
+    if (s)
+        c->stats.hits++;
+    else if (prepare_only(c, sql, len, &s, err) != PL_OK)
+        return err->code;
+    s->hash = hash;
+    s->keep = keep || s->keep;
+    check_out(c, s);
+    *out = s;
+    return PL_OK;
+}
+
+/* ---- release ---- */
+
+static void tell_trace(pl_stmt *s) {
+    pl_conn *c = s->conn;
+    if (!c->hooks.trace)
+        return;
+    int64_t changes = s->counts ? c->driver->changes(c->db) : 0;
+    c->hooks.trace(c->hooks.ud, s->sql, s->params, (size_t)s->nparams, s->ms, changes);
+}
+
+/* Ends a run that was given up between two rows. */
+static void stop_running(pl_stmt *s) {
+    s->state = PL_STMT_ENDED;
+    s->conn->nrunning--;
+    tell_trace(s);
+}
+
+static void unbind(pl_stmt *s) {
+    s->conn->driver->unbind(s->handle);
+    memset(s->params, 0, (size_t)s->nparams * sizeof *s->params);
+    s->bound = s->bytes = false;
+}
+
+void pl_stmt_reset(pl_stmt *s) {
+    if (!s->handle)
+        return;
+    if (s->state != PL_STMT_READY) {
+        if (s->state == PL_STMT_RUNNING)
+            stop_running(s);
+        s->conn->driver->reset(s->handle);
+        s->state = PL_STMT_READY;
+        s->starved = false;
+        s->ms = 0;
+    }
+    if (s->bytes)
+        unbind(s);
+}
+
+void pl_stmt_free(pl_stmt *s) {
+    pl_alloc alloc = s->conn->alloc;
+    if (s->handle)
+        s->conn->driver->finalize(s->handle);
+    pl_free(&alloc, s, s->size);
+}
+
+void pl_stmt_close(pl_stmt *s) {
+    if (s->state == PL_STMT_RUNNING)
+        stop_running(s);
+    s->conn->driver->finalize(s->handle);
+    s->handle = NULL;
+    pl_link_remove(&s->link);
+    s->conn->nopen--;
+}
+
+void pl_stmt_release(pl_stmt *s) {
+    if (!s)
+        return;
+    pl_conn *c = s->conn;
+    pl_stmt *out = s;
+    if (s->handle) {
+        pl_stmt_reset(s);
+        if (s->bound)
+            unbind(s);
+        pl_link_remove(&s->link);
+        c->nopen--;
+        if (s->keep) {
+            out = pl_stmt_cache_put(&c->cache, s);
+            c->stats.evicted += out != NULL;
+        }
+    }
+    if (out)
+        pl_stmt_free(out);
+    pl_conn_unref(c);
+}
+
+/* ---- bind ---- */
+
+static pl_code fail_count(const pl_stmt *s, size_t given, pl_error *err) {
+    pl_fail(err, PL_EPROGRAMMING,
+            "Incorrect number of bindings supplied. The current statement uses %d, and "
+            "there are %zu supplied.",
+            s->nparams, given);
+    return blame(s, err);
+}
+
+static pl_code bind_one(pl_stmt *s, int index, const pl_slot *value, pl_error *err) {
+    pl_conn *c = s->conn;
+    s->params[index - 1] = *value;
+    s->bound = true;
+    s->bytes |= value->tag >= PL_TEXT;
+    if (c->driver->bind(c->db, s->handle, index, value, err) == PL_OK)
+        return PL_OK;
+    return blame(s, err);
+}
+
+pl_code pl_stmt_bind(pl_stmt *s, int index, const pl_slot *value, pl_error *err) {
+    if (!s->handle)
+        return pl_fail_closed(err);
+    if (s->state != PL_STMT_READY)
+        pl_stmt_reset(s);
+    if (index < 1 || index > s->nparams)
+        return fail_count(s, index < 0 ? 0 : (size_t)index, err);
+    return bind_one(s, index, value, err);
+}
+
+pl_code pl_stmt_bind_all(pl_stmt *s, const pl_slot *values, size_t n, pl_error *err) {
+    if (!s->handle)
+        return pl_fail_closed(err);
+    if (s->state != PL_STMT_READY)
+        pl_stmt_reset(s);
+    if (n != (size_t)s->nparams)
+        return fail_count(s, n, err);
+    for (int i = 0; i < s->nparams; i++)
+        if (bind_one(s, i + 1, &values[i], err) != PL_OK)
+            return err->code;
+    return PL_OK;
+}
+
+/* ---- step ---- */
+
+/* What the connection notes before the first step of a run. */
+static void begin_run(pl_conn *c) {
+    c->stats.executed++;
+    c->tx.touched = true;
+    /* An interrupt means what runs now, not what comes later. */
+    if (c->nrunning == 0 && atomic_load_explicit(&c->interrupted, memory_order_relaxed))
+        atomic_store_explicit(&c->interrupted, false, memory_order_relaxed);
+}
+
+static void note_write(pl_conn *c, const pl_stmt *s) {
+    if (s->readonly)
+        return;
+    c->writes++;
+    c->tx.written = true;
+}
+
+static pl_step end_run(pl_stmt *s, bool first, bool had_read, pl_step step,
+                       pl_error *err) {
+    pl_conn *c = s->conn;
+    s->state = PL_STMT_ENDED;
+    if (!first)
+        c->nrunning--;
+    else if (step == PL_STEP_DONE)
+        note_write(c, s);
+    if (step == PL_STEP_ERROR) {
+        if (!s->readonly)
+            pl_transaction_explain(c, had_read, err);
+        blame(s, err);
+    }
+    tell_trace(s);
+    return step;
+}
+
+static pl_step timed_step(pl_stmt *s, pl_error *err) {
+    double began = pl_clock_ms();
+    pl_step step = s->conn->driver->step(s->conn->db, s->handle, err);
+    s->ms += pl_clock_ms() - began;
+    return step;
+}
+
+/* A statement that cannot be stepped: closed, ended, or short of memory before. */
+static pl_step refuse_step(pl_stmt *s, pl_error *err) {
+    if (!s->handle)
+        pl_fail_closed(err);
+    else if (s->starved)
+        pl_nomem(err);
+    else
+        return PL_STEP_DONE;
+    return PL_STEP_ERROR;
+}
+
+pl_step pl_stmt_step(pl_stmt *s, pl_error *err) {
+    pl_conn *c = s->conn;
+    if (!s->handle || s->state == PL_STMT_ENDED || s->starved)
+        return refuse_step(s, err);
+    bool first = s->state == PL_STMT_READY;
+    bool had_read = c->tx.touched;
+    if (first)
+        begin_run(c);
+    pl_step step =
+        c->hooks.trace ? timed_step(s, err) : c->driver->step(c->db, s->handle, err);
+    if (step != PL_STEP_ROW)
+        return end_run(s, first, had_read, step, err);
+    if (first) {
+        s->state = PL_STMT_RUNNING;
+        c->nrunning++;
+        note_write(c, s);
+    }
+    c->stats.rows++;
+    return PL_STEP_ROW;
+}
+
+pl_code pl_conn_exec(pl_conn *c, const char *sql, pl_error *err) {
+    const char *end = sql + strlen(sql);
+    size_t used = 0;
+    if (!c->db)
+        return pl_fail_closed(err);
+    for (const char *p = skip_idle(sql, end); p < end; p = skip_idle(p + used, end)) {
+        pl_stmt *s;
+        if (prepare_first(c, p, (size_t)(end - p), false, &used, &s, err) != PL_OK)
+            return err->code;
+        if (!s)
+            break;
+        check_out(c, s);
+        while (pl_stmt_step(s, err) == PL_STEP_ROW)
+            continue;
+        pl_stmt_release(s);
+        if (err->code != PL_OK || !c->db)
+            break;
+    }
+    return err->code;
+}
+
+/* ---- columns and names ---- */
+
+bool pl_stmt_columns(pl_stmt *s, int first, int n, pl_slot *out) {
+    if (s->handle && s->state == PL_STMT_RUNNING &&
+        s->conn->driver->columns(s->handle, first, n, out))
+        return true;
+    if (s->handle && s->state == PL_STMT_RUNNING)
+        s->starved = true;
+    else
+        for (int i = 0; i < n; i++)
+            out[i] = pl_slot_null();
+    return false;
+}
+
+const char *pl_stmt_sql(const pl_stmt *s) {
+    return s->sql;
+}
+
+int pl_stmt_column_count(pl_stmt *s) {
+    return s->handle ? s->conn->driver->column_count(s->handle) : 0;
+}
+
+const char *pl_stmt_column_name(pl_stmt *s, int i) {
+    return s->handle ? s->conn->driver->column_name(s->handle, i) : NULL;
+}
+
+const char *pl_stmt_column_decltype(pl_stmt *s, int i) {
+    return s->handle ? s->conn->driver->column_decltype(s->handle, i) : NULL;
+}
+
+int pl_stmt_parameter_count(pl_stmt *s) {
+    return s->nparams;
+}
+
+int pl_stmt_parameter_index(pl_stmt *s, const char *name) {
+    return s->handle ? s->conn->driver->parameter_index(s->handle, name) : 0;
+}
+
+bool pl_stmt_readonly(pl_stmt *s) {
+    return s->readonly;
+}
