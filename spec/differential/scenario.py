@@ -51,7 +51,7 @@ class Runner:
     def run(self, scenario):
         events = []
         try:
-            for name, node in scenario.get("let", ()):
+            for name, node in scenario.get("let") or ():
                 self.builder.define(name, node)
         except Exception as err:
             return [["error", type(err).__name__]]
@@ -270,6 +270,7 @@ class Shop:
 
     def __init__(self, schema, data):
         self.models = declare.Models(schema)
+        self.models.base.registry.configure()
         self.engine = declare.engine()
         self.counter = Counter(self.engine)
         self.models.metadata.create_all(self.engine)

@@ -300,7 +300,8 @@ function unit.run(schema, program)
   for i, op in ipairs(program.ops) do events[i] = event(self, op) end
   local selects = self.traffic.selects
   pcall(db.session.close, db.session)
-  local result = { name = program.name, events = events, selects = selects, dumps = dumps(db, schema) }
+  local result = { name = program.name, events = events, selects = selects }
+  result.dumps = dumps(db, schema)
   db:close()
   return result
 end
