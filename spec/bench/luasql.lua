@@ -448,6 +448,7 @@ local function open(path)
   exec(conn, "PRAGMA journal_mode = WAL"):close()
   exec(conn, "PRAGMA synchronous = NORMAL")
   exec(conn, "PRAGMA foreign_keys = ON")
+  exec(conn, "PRAGMA mmap_size = 134217728"):close()
   return conn
 end
 

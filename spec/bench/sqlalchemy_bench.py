@@ -425,6 +425,7 @@ def open_engine(path):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA mmap_size = 134217728")
 
     return engine
 
