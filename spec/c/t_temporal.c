@@ -218,6 +218,33 @@ static void test_interval_parts(void **state) {
                      PL_TEMPORAL_OK);
 }
 
+static void test_interval_division(void **state) {
+    (void)state;
+    static const struct {
+        int64_t interval;
+        double divisor;
+        int64_t quotient;
+    } known[] = {
+        {PL_DAY, 24, PL_HOUR},
+        {7, 2, 4},
+        {5, 2, 2},
+        {-7, 2, -4},
+        {1, -1, -1},
+        {PL_SECOND, 0.5, 2 * PL_SECOND},
+        {INT64_MAX, 1, INT64_MAX},
+    };
+    int64_t q = UNTOUCHED;
+    assert_int_equal(pl_interval_divide(1, 0, &q), PL_TEMPORAL_ZERO);
+    assert_int_equal(pl_interval_divide(INT64_MAX, 0.5, &q), PL_TEMPORAL_RANGE);
+    assert_int_equal(pl_interval_divide(1, (double)NAN, &q), PL_TEMPORAL_RANGE);
+    assert_true(q == UNTOUCHED);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        assert_int_equal(pl_interval_divide(known[i].interval, known[i].divisor, &q),
+                         PL_TEMPORAL_OK);
+        assert_true(q == known[i].quotient);
+    }
+}
+
 /* ---- ISO text --------------------------------------------------------------- */
 
 static void test_parse_iso(void **state) {
@@ -469,23 +496,15 @@ static void test_messages(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_days),
-        cmocka_unit_test(test_every_day),
-        cmocka_unit_test(test_field_ranges),
-        cmocka_unit_test(test_halves_before_epoch),
-        cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_epoch),
-        cmocka_unit_test(test_interval_parts),
-        cmocka_unit_test(test_parse_iso),
-        cmocka_unit_test(test_parse_tells_offset),
-        cmocka_unit_test(test_parse_refuses),
-        cmocka_unit_test(test_length_counts),
-        cmocka_unit_test(test_write_iso),
-        cmocka_unit_test(test_interval_text),
-        cmocka_unit_test(test_store),
-        cmocka_unit_test(test_load),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_known_days),     cmocka_unit_test(test_every_day),
+        cmocka_unit_test(test_field_ranges),   cmocka_unit_test(test_halves_before_epoch),
+        cmocka_unit_test(test_sums),           cmocka_unit_test(test_epoch),
+        cmocka_unit_test(test_interval_parts), cmocka_unit_test(test_interval_division),
+        cmocka_unit_test(test_parse_iso),      cmocka_unit_test(test_parse_tells_offset),
+        cmocka_unit_test(test_parse_refuses),  cmocka_unit_test(test_length_counts),
+        cmocka_unit_test(test_write_iso),      cmocka_unit_test(test_interval_text),
+        cmocka_unit_test(test_store),          cmocka_unit_test(test_load),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

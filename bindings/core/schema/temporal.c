@@ -210,6 +210,16 @@ pl_temporal_rc pl_interval_times_real(int64_t unit, double n, int64_t *product) 
     return rc == PL_TEMPORAL_OK ? pl_interval_add(whole, part, product) : rc;
 }
 
+pl_temporal_rc pl_interval_divide(int64_t interval, double divisor, int64_t *quotient) {
+    if (divisor == 0)
+        return PL_TEMPORAL_ZERO;
+    long double q = nearbyintl((long double)interval / (long double)divisor);
+    if (!(q >= -0x1p63L && q < 0x1p63L))
+        return PL_TEMPORAL_RANGE;
+    *quotient = (int64_t)q;
+    return PL_TEMPORAL_OK;
+}
+
 pl_temporal_rc pl_datetime_add(int64_t us, int64_t interval, int64_t *sum) {
     int64_t r;
     if (__builtin_add_overflow(us, interval, &r) || !pl_datetime_valid(r))

@@ -39,6 +39,7 @@
     X(MICROSECOND, "microsecond must be in 0..999999")                                   \
     X(OFFSET, "an offset is out of range or has no meaning here")                        \
     X(RANGE, "value is out of range")                                                    \
+    X(ZERO, "division by zero")                                                          \
     X(PART_OF_DAY, "a date takes an interval of whole days only")                        \
     X(CALENDAR_UNIT, "years and months have no fixed length in an interval")
 
@@ -93,6 +94,9 @@ pl_temporal_rc pl_interval_sub(int64_t a, int64_t b, int64_t *difference);
 /* n times unit, as an interval; the real form rounds to the nearest microsecond. */
 pl_temporal_rc pl_interval_times(int64_t unit, int64_t n, int64_t *product);
 pl_temporal_rc pl_interval_times_real(int64_t unit, double n, int64_t *product);
+
+/* An interval divided by a number, to the nearest microsecond, a tie to the even one. */
+pl_temporal_rc pl_interval_divide(int64_t interval, double divisor, int64_t *quotient);
 
 /* Days rounded down, then the seconds (0..86399) and microseconds that remain. */
 void pl_interval_split(int64_t interval, int64_t *days, int *seconds, int *microseconds);
