@@ -51,7 +51,7 @@ static int value_newindex(lua_State *L) {
 }
 
 void plua_value_class(lua_State *L, const char *name, const luaL_Reg *meta,
-                      const luaL_Reg *methods, const char *const *fields,
+                      const luaL_Reg *methods, const plua_value_field *fields, size_t n,
                       lua_CFunction index) {
     static const luaL_Reg shared[] = {
         {"__concat", value_concat}, {"__newindex", value_newindex}, {NULL, NULL}};
@@ -61,31 +61,39 @@ void plua_value_class(lua_State *L, const char *name, const luaL_Reg *meta,
     lua_setfield(L, -2, MARK);
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
-    for (int i = 0; fields[i]; i++) {
-        lua_pushinteger(L, i + 1);
-        lua_setfield(L, -2, fields[i]);
+    for (size_t i = 0; i < n; i++) {
+        lua_pushinteger(L, fields[i].number);
+        lua_setfield(L, -2, fields[i].name);
     }
     lua_pushcclosure(L, index, 1);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }
 
-int plua_value_member(lua_State *L, const char *class, const char *const *fields) {
+_Noreturn void plua_no_field(lua_State *L, int idx, const char *where,
+                             const char *const *names) {
+    const char *key = luaL_tolstring(L, idx, NULL), *near = pl_nearest(key, names);
+    if (near)
+        near = lua_pushfstring(L, "did you mean '%s'?", near);
+    plua_raise_hint(L, PL_EATTRIBUTE, near, "%s has no field '%s'", where, key);
+}
+
+enum { MOST_FIELDS = 24 };
+
+int plua_value_member(lua_State *L, const char *name, const plua_value_field *fields,
+                      size_t n) {
+    const char *names[MOST_FIELDS + 1] = {NULL};
     lua_pushvalue(L, 2);
-    lua_rawget(L, lua_upvalueindex(1));
-    if (lua_type(L, -1) == LUA_TFUNCTION)
+    int type = lua_rawget(L, lua_upvalueindex(1));
+    if (type == LUA_TFUNCTION)
         return 0;
     int number = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
     if (number > 0)
         return number;
-    if (lua_type(L, 2) != LUA_TSTRING)
-        plua_raise(L, PL_EATTRIBUTE, "%s has no field of type %s", class,
-                   luaL_typename(L, 2));
-    const char *name = lua_tostring(L, 2), *near = pl_nearest(name, fields);
-    if (near)
-        near = lua_pushfstring(L, "did you mean '%s'?", near);
-    plua_raise_hint(L, PL_EATTRIBUTE, near, "%s has no field '%s'", class, name);
+    for (size_t i = 0; i < n && i < MOST_FIELDS; i++)
+        names[i] = fields[i].name;
+    plua_no_field(L, 2, name, names);
 }
 
 static int constructor_call(lua_State *L) {

@@ -12,21 +12,31 @@
 
 #include "userdata/glue.h"
 
+typedef struct plua_value_field {
+    const char *name;
+    int number; /* above 0 */
+} plua_value_field;
+
 /*
 ** Registers a value class: metatable with `meta`, locked, immutable, with `..` joining
-** texts. __index becomes `index` with upvalue 1, a table of the methods and, at the name
-** of each field (NULL-terminated), its number from 1. Pushes nothing. Repeatable.
-** [-0, +0, m]
+** texts. __index becomes `index` with upvalue 1, a table of the methods and of the
+** numbers of the n fields. Repeatable. [-0, +0, m]
 */
 void plua_value_class(lua_State *L, const char *name, const luaL_Reg *meta,
-                      const luaL_Reg *methods, const char *const *fields,
+                      const luaL_Reg *methods, const plua_value_field *fields, size_t n,
                       lua_CFunction index);
 
 /*
 ** For `index`: the number of the field named by argument 2, or 0 with a method pushed.
 ** Raises, naming the nearest field, when there is neither. [-0, +(0|1), v]
 */
-int plua_value_member(lua_State *L, const char *class, const char *const *fields);
+int plua_value_member(lua_State *L, const char *name, const plua_value_field *fields,
+                      size_t n);
+
+/* Raises "WHERE has no field ..." for the key at idx, naming the nearest of `names`
+** (NULL-terminated). [-0, +0, v] */
+_Noreturn void plua_no_field(lua_State *L, int idx, const char *where,
+                             const char *const *names);
 
 /*
 ** Last resort of a binary metamethod: calls the metamethod that an operand of a foreign
