@@ -38,8 +38,7 @@ pl_decimal_rc plua_todecimal(lua_State *L, int idx, bool floats, pl_decimal *out
 pl_decimal_rc plua_todecimal_text(lua_State *L, int idx, bool floats,
                                   char out[PL_DECIMAL_TEXT], size_t *len);
 
-/* Registers the class and pushes a table with the constructor, decimal (also
-*.from_float).
+/* Registers the class and pushes a table with the constructor, decimal (and .from_float).
 ** Repeatable. [-0, +1, m] */
 int plua_open_decimal(lua_State *L);
 
