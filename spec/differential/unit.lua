@@ -122,6 +122,20 @@ function ops.insert(self, name, attr, position, other)
   self.vars[name][attr]:insert(position, self.vars[other])
 end
 
+-- Appends what is not there.
+function ops.put(self, name, attr, other)
+  local held = self.vars[name][attr]
+  if held:contains(self.vars[other]) then return { "present" } end
+  held:append(self.vars[other])
+end
+
+-- Removes what is there.
+function ops.drop(self, name, attr, other)
+  local held = self.vars[name][attr]
+  if not held:contains(self.vars[other]) then return { "absent" } end
+  held:remove(self.vars[other])
+end
+
 function ops.remove(self, name, attr, other) self.vars[name][attr]:remove(self.vars[other]) end
 function ops.pop(self, name, attr) return { show(self, self.vars[name][attr]:pop()) } end
 function ops.clear(self, name, attr) self.vars[name][attr]:clear() end
@@ -281,6 +295,47 @@ function event(self, op)
   }
 end
 
+local first_object = {
+  set = true, put = true, drop = true, clear = true, sorted = true, attr = true, add = true,
+  delete = true, expire = true, refresh = true, expunge = true,
+}
+
+-- The names of the objects that an operation of a guarded program uses.
+local function objects_of(op)
+  local found, given = {}, { op[4] }
+  if first_object[op[1]] then found[1] = op[2] end
+  if op[1] == "put" or op[1] == "drop" then found[#found + 1] = op[4] end
+  if op[1] == "new" then given = op[4] or {} end
+  for _, v in pairs(given) do
+    if type(v) == "table" and (v[1] == "obj" or v[1] == "objs") then
+      table.move(v, 2, #v, #found + 1, found)
+    end
+  end
+  return found
+end
+
+local function unfit(self, op, name)
+  local obj = self.vars[name]
+  local state = obj ~= nil and values.state(obj)
+  if op[1] == "delete" or op[1] == "expire" or op[1] == "refresh" then
+    return state ~= "persistent"
+  end
+  return not state or state == "deleted" or state == "detached"
+end
+
+-- An operation on live objects only; an error ends the transaction.
+local function guarded(self, op)
+  local skip = op[1]:match "^nested_" and #self.nested == 0
+  for _, name in ipairs(objects_of(op)) do skip = skip or unfit(self, op, name) end
+  if skip then return { result = { "skipped" }, states = states(self), changes = {} } end
+  local found = event(self, op)
+  if found.result[1] == "error" then
+    ops.rollback(self)
+    found.states = states(self)
+  end
+  return found
+end
+
 local function dumps(db, schema)
   local out = {}
   for _, name in ipairs(declare.table_names(schema)) do
@@ -297,7 +352,8 @@ function unit.run(schema, program)
   db.session:close()
   self.traffic = traffic(db)
   local events = {}
-  for i, op in ipairs(program.ops) do events[i] = event(self, op) end
+  local step = program.guarded and guarded or event
+  for i, op in ipairs(program.ops) do events[i] = step(self, op) end
   local selects = self.traffic.selects
   pcall(db.session.close, db.session)
   local result = { name = program.name, events = events, selects = selects }

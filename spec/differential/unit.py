@@ -44,6 +44,22 @@ class Traffic:
         return taken
 
 
+def objects_of(op):
+    """The names of the objects that an operation of a guarded program uses."""
+    word, rest = op[0], op[1:]
+    found = []
+    if word in ("set", "put", "drop", "clear", "sorted", "attr", "add", "delete", "expire",
+                "refresh", "expunge"):
+        found.append(rest[0])
+    if word in ("put", "drop"):
+        found.append(rest[2])
+    values = list((rest[2] or {}).values()) if word == "new" else rest[2:3]
+    for value in values:
+        if isinstance(value, list) and value[:1] in (["obj"], ["objs"]):
+            found += value[1:]
+    return found
+
+
 class Program:
     """One session and the objects that a program has named."""
 
@@ -86,8 +102,26 @@ class Program:
     def values(self, row):
         return {k: self.value(v) for k, v in row.items()} if row else {}
 
-    def run(self, ops):
-        return [self.event(op) for op in ops]
+    def run(self, program):
+        return [self.guarded(op) if program.get("guarded") else self.event(op)
+                for op in program["ops"]]
+
+    def guarded(self, op):
+        """An operation on live objects only; an error ends the transaction."""
+        unfit = [n for n in objects_of(op) if n not in self.vars or self.unfit(op, n)]
+        if unfit or (op[0].startswith("nested_") and not self.nested):
+            return {"result": ["skipped"], "states": self.states(), "changes": []}
+        event = self.event(op)
+        if event["result"][:1] == ["error"]:
+            self.o_rollback()
+            event["states"] = self.states()
+        return event
+
+    def unfit(self, op, name):
+        state = self.state(self.vars[name])
+        if op[0] in ("delete", "expire", "refresh"):
+            return state != "persistent"
+        return state in ("deleted", "detached")
 
     def event(self, op):
         try:
@@ -114,6 +148,20 @@ class Program:
 
     def o_remove(self, name, attr, other):
         getattr(self.vars[name], attr).remove(self.vars[other])
+
+    def o_put(self, name, attr, other):
+        """Appends what is not there."""
+        held = getattr(self.vars[name], attr)
+        if self.vars[other] in held:
+            return ["present"]
+        held.append(self.vars[other])
+
+    def o_drop(self, name, attr, other):
+        """Removes what is there."""
+        held = getattr(self.vars[name], attr)
+        if self.vars[other] not in held:
+            return ["absent"]
+        held.remove(self.vars[other])
 
     def o_pop(self, name, attr):
         return [self.show(getattr(self.vars[name], attr).pop())]
@@ -266,7 +314,7 @@ class World:
         self.traffic.take()
         self.traffic.selects = 0
         running = Program(self)
-        events = running.run(program["ops"])
+        events = running.run(program)
         selects = self.traffic.selects
         running.session.close()
         with orm.Session(self.engine) as session:

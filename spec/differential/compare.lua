@@ -1,0 +1,126 @@
+-- SPDX-License-Identifier: MIT
+-- Compares the results of both sides and lists where they differ. A difference
+-- is { name, where, expected, got }: the scenario, the event or the table, and
+-- both results as text. Rows without an order are compared as a set.
+
+local compare = {}
+
+local function flat(row)
+  if type(row) ~= "table" then return tostring(row) end
+  local out = {}
+  for i, v in ipairs(row) do out[i] = flat(v) end
+  return "{" .. table.concat(out, " | ") .. "}"
+end
+
+local function sorted(rows)
+  local out = {}
+  for i, row in ipairs(rows) do out[i] = flat(row) end
+  table.sort(out)
+  return out
+end
+
+-- The last order_by or set operation of a query tells whether rows are ordered.
+local function is_ordered(op)
+  if op[1] == "text" or op[1] == "dump" then return true end
+  local query, ordered = op[2], false
+  if op[1] ~= "run" and op[1] ~= "exec" and op[1] ~= "session_scalars" then return false end
+  for i = 3, #query do
+    local word = query[i][1]
+    if word == "order_by" then
+      ordered = true
+    elseif word == "union" or word == "union_all" or word == "intersect" or word == "except" then
+      ordered = false
+    end
+  end
+  return ordered
+end
+
+-- One event as lines of text, so that long results show where they part.
+local function lines(event, op)
+  if event == nil then return { "no event" } end
+  if event[1] == "error" then return { "error " .. event[2] } end
+  if event[1] ~= "rows" then return { flat(event) } end
+  if not is_ordered(op) then return sorted(event[2]) end
+  local out = {}
+  for i, row in ipairs(event[2]) do out[i] = flat(row) end
+  return out
+end
+
+-- What differs between two lists of lines, shortened, or nil.
+local function first_difference(a, b)
+  if #a == #b then
+    local i = 1
+    while i <= #a and a[i] == b[i] do i = i + 1 end
+    if i > #a then return nil end
+    if #a == 1 then return a[1], b[1] end
+    return ("row %d of %d: %s"):format(i, #a, a[i]), ("row %d of %d: %s"):format(i, #b, b[i])
+  end
+  local i = 1
+  while a[i] and a[i] == b[i] do i = i + 1 end
+  return ("%d rows, number %d is %s"):format(#a, i, a[i] or "missing"),
+    ("%d rows, number %d is %s"):format(#b, i, b[i] or "missing")
+end
+
+local function note(list, name, where, expected, got, detail)
+  list[#list + 1] = { name = name, where = where, expected = expected, got = got, detail = detail }
+end
+
+local function detail_of(event) return event and event[1] == "error" and event[3] or nil end
+
+-- A query scenario: every event, and no more SELECTs than the oracle needed.
+function compare.query(scenario, expected, got)
+  local list = {}
+  for i = 1, math.max(#expected.events, #got.events) do
+    local op = scenario.ops[i]
+    local want, have = expected.events[i], got.events[i]
+    local a, b = first_difference(lines(want, op), lines(have, op))
+    if a then
+      note(list, scenario.name, ("operation %d (%s)"):format(i, op[1]), a, b, detail_of(have))
+    end
+  end
+  if #list == 0 and got.selects > expected.selects then
+    note(list, scenario.name, "SELECTs", tostring(expected.selects), tostring(got.selects))
+  end
+  return list
+end
+
+local function step(list, program, i, want, have)
+  local where = program.ops and ("operation %d (%s)"):format(i, program.ops[i][1]) or "declaration"
+  if want.result[1] == "error" or have.result[1] == "error" then
+    local a = want.result[1] == "error" and "error " .. want.result[2] or flat(want.result)
+    local b = have.result[1] == "error" and "error " .. have.result[2] or flat(have.result)
+    if a ~= b then note(list, program.name, where, a, b, have.result[3]) end
+  else
+    local a, b = flat(want.result), flat(have.result)
+    if a ~= b then note(list, program.name, where, a, b) end
+    a, b = flat(want.changes or {}), flat(have.changes or {})
+    if a ~= b then note(list, program.name, where .. ", changes", a, b) end
+  end
+  if want.states ~= have.states then
+    note(list, program.name, where .. ", states", tostring(want.states), tostring(have.states))
+  end
+end
+
+-- A program: results, states and changes after every step, then the dumps.
+function compare.program(program, expected, got)
+  local list = {}
+  for i, want in ipairs(expected.events) do
+    step(list, program, i, want, got.events[i] or { result = { "no event" } })
+    if #list > 0 then return list end
+  end
+  for name, rows in pairs(expected.dumps or {}) do
+    local a, b = first_difference(sorted(rows), sorted(got.dumps[name] or {}))
+    if a then note(list, program.name, "table " .. name, a, b) end
+  end
+  if #list == 0 and got.selects and got.selects > expected.selects then
+    note(list, program.name, "SELECTs", tostring(expected.selects), tostring(got.selects))
+  end
+  return list
+end
+
+function compare.text(d)
+  return ("%s\n    at %s\n    SQLAlchemy: %s\n    Perilune:   %s%s"):format(d.name, d.where,
+    d.expected, d.got, d.detail and "\n    (" .. d.detail .. ")" or "")
+end
+
+return compare
