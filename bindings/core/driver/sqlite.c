@@ -41,6 +41,38 @@ static pl_code class_of(int rc) {
     }
 }
 
+/* A foreign key checked at COMMIT: the row is still there to be asked for. */
+static const char violation_sql[] =
+    "SELECT c.\"table\", c.parent, (SELECT group_concat(k.\"from\", ', ') FROM (SELECT"
+    " \"from\" FROM pragma_foreign_key_list(c.\"table\") WHERE id = c.fkid ORDER BY seq)"
+    " AS k) FROM pragma_foreign_key_check AS c LIMIT 1";
+
+static void explain_deferred(pl_sqlite *db, pl_error *err) {
+    sqlite3_stmt *stmt = NULL;
+    bool before = db->internal;
+    db->internal = true;
+    if (sqlite3_prepare_v2(db->handle, violation_sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *parent = (const char *)sqlite3_column_text(stmt, 1);
+        err->table = pl_error_text(err, (const char *)sqlite3_column_text(stmt, 0));
+        err->column = pl_error_text(err, (const char *)sqlite3_column_text(stmt, 2));
+        if (err->table && err->column && parent)
+            pl_hint(err,
+                    "a row of \"%s\" refers by %s to a row of \"%s\" that is not there",
+                    err->table, err->column, parent);
+    }
+    (void)sqlite3_finalize(stmt);
+    db->internal = before;
+}
+
+static void explain_constraint(pl_sqlite *db, sqlite3_stmt *stmt, int rc, pl_error *err) {
+    pl_constraint_explain(err, stmt ? sqlite3_sql(stmt) : NULL);
+    bool ends =
+        stmt && sqlite3_stmt_readonly(stmt) && !sqlite3_get_autocommit(db->handle);
+    if (rc == SQLITE_CONSTRAINT_FOREIGNKEY && ends)
+        explain_deferred(db, err);
+}
+
 static void add_hint(pl_sqlite *db, int rc, pl_error *err) {
     if (rc == SQLITE_BUSY && db->busy_timeout > 0)
         pl_hint(err,
@@ -67,7 +99,7 @@ pl_code pl_sqlite_fail(pl_sqlite *db, sqlite3_stmt *stmt, int rc, pl_error *err)
         return err->code;
     err->db_code = rc;
     if (code == PL_EINTEGRITY)
-        pl_constraint_explain(err, stmt ? sqlite3_sql(stmt) : NULL);
+        explain_constraint(db, stmt, rc, err);
     else
         add_hint(db, rc, err);
     return code;
