@@ -24,4 +24,6 @@ plua_alias *plua_test_alias(lua_State *L, int idx);
  */
 plua_alias *plua_push_alias(lua_State *L, int model, int source);
 
+int plua_open_alias(lua_State *L);
+
 #endif

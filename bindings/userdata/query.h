@@ -22,10 +22,18 @@ plua_db *plua_statement_db(const pl_node *stmt);
 ** items. For a COMPOUND that of its first statement. */
 const pl_node *plua_statement_items(const pl_node *stmt, uint32_t *first);
 
+/* All items of the select list in order, at most max of them; gives their number. Also of
+** a RETURNING. */
+size_t plua_statement_list(const pl_node *stmt, pl_node **out, size_t max);
+
+/* The mapper whose rows are in a table: the root one when several share it. */
+pl_mapper *plua_table_mapper(const pl_table *t);
+
 /* What filter_by and get speak of: mapper and source of the entity joined last, else of
 ** the first one selected. NULL when there is none. */
 pl_mapper *plua_statement_target(const pl_node *stmt, pl_node **source);
 
 int plua_open_query(lua_State *L);
+int plua_open_derived(lua_State *L);
 
 #endif
