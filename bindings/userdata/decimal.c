@@ -2,10 +2,9 @@
 /*
 ** decimal.c - the Lua class Decimal. See decimal.h.
 **
-** The userdata is the plain text itself with its length known from the userdata's size.
-** `//` and `%` round down as Lua's own do. A float is refused as an operand: what a
-*script
-** writes as 0.1 is not 0.1 any more, and money is where that matters.
+** The userdata is the plain text itself; its size tells the length. `//` and `%` round
+** down as Lua's own do. A float is refused as an operand: what a script writes as 0.1 is
+** not 0.1 any more, and money is where that matters.
 */
 #include "userdata/decimal.h"
 
