@@ -19,9 +19,13 @@ typedef enum pl_stmt_kind {
     PL_S_TEXT
 } pl_stmt_kind;
 
-/* One column of the result. */
+/*
+** One column of the result. The name is the label or the column's name, made unique by
+** "_1" ..., and SQLAlchemy's for the rest: count_1, anon_1. Columns of an entity, which
+** are read by position, keep the column's name. NULL for raw text.
+*/
 typedef struct pl_outcol {
-    const char *name;        /* label, or the column's name; NULL when it has none */
+    const char *name;
     const pl_type *type;     /* never NULL; PL_K_ANY when unknown */
     const pl_column *column; /* the column it is, or NULL */
 } pl_outcol;
@@ -34,12 +38,22 @@ typedef struct pl_compiled {
     size_t nplan;
     const pl_outcol *columns; /* what the statement returns */
     size_t ncolumns;
+    bool open; /* raw text or a star among them: the database knows how many there are */
     const pl_table *const *tables; /* tables it reads or writes, each once */
     size_t ntables;
     bool cacheable;    /* may be kept under its key and as a prepared statement */
     bool cartesian;    /* FROM items that no condition connects */
     const char *loose; /* name of an unconnected FROM item when cartesian */
 } pl_compiled;
+
+/*
+** IN lists. The key of a statement holds the exact count. Lists of up to 16 values have
+** as many placeholders; longer ones up to 1024 are padded to the next power of two by
+** repeating the last value (in `plan`, and so in the text), so that queries of different
+** counts share prepared statements. Longer lists are written as they are and make the
+** statement not cacheable; more than the database's limit of parameters is PL_ECOMPILE.
+*/
+enum { PL_IN_EXACT = 16, PL_IN_PADDED = 1024 };
 
 /*
 ** Compiles a statement (SELECT chain, COMPOUND, INSERT, UPDATE, DELETE or a bare TEXT).

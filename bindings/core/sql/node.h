@@ -164,7 +164,7 @@ typedef struct pl_node {
     uint32_t ordinal;    /* scratch: number it got there */
     const pl_type *type; /* of the value; NULL where there is none */
     const void *ref;     /* part of the key by address */
-    const char *text;    /* part of the key by content; len bytes */
+    const char *text;    /* part of the key by content; len bytes and a zero behind */
     uint32_t len;
     uint32_t ext; /* the glue's own, not part of the key */
     pl_slot value;
@@ -184,6 +184,12 @@ static inline size_t pl_node_size(uint32_t nkids) {
 
 /* Fills a zeroed block of pl_node_size bytes. */
 void pl_node_init(pl_node *n, pl_node_kind kind, uint32_t nkids);
+
+/* Sets text and len; the bytes stay the caller's. */
+static inline void pl_node_set_text(pl_node *n, const char *text) {
+    n->text = text;
+    n->len = text ? (uint32_t)strlen(text) : 0;
+}
 
 /* Nodes in an arena, for queries that the core or a loader builds. NULL: no memory. */
 pl_node *pl_node_new(pl_arena *a, pl_node_kind kind, uint32_t nkids);
