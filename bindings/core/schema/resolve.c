@@ -13,8 +13,7 @@
 
 /* Names for a suggestion, NULL-terminated, in the error's memory; NULL: none. */
 static const char **table_names(const pl_metadata *md, pl_error *err) {
-    const char **names =
-        pl_arena_array(&err->texts, md->tables.n + 1, sizeof *names);
+    const char **names = pl_arena_array(&err->texts, md->tables.n + 1, sizeof *names);
     for (size_t i = 0; names && i < md->tables.n; i++)
         names[i] = ((const pl_table *)md->tables.v[i])->name;
     return names;
@@ -45,12 +44,11 @@ static pl_code no_table(const pl_constraint *fk, pl_error *err) {
 }
 
 static pl_code no_column(const pl_constraint *fk, size_t i, pl_error *err) {
-    pl_code code =
-        pl_fail(err, PL_ENOREFCOLUMN,
-                "the foreign key of '%s.%s' refers to column '%s.%s', "
-                "which is not defined",
-                fk->table->name, fk->columns[i]->name, fk->target->name,
-                fk->ref_columns[i]);
+    pl_code code = pl_fail(err, PL_ENOREFCOLUMN,
+                           "the foreign key of '%s.%s' refers to column '%s.%s', "
+                           "which is not defined",
+                           fk->table->name, fk->columns[i]->name, fk->target->name,
+                           fk->ref_columns[i]);
     const char **names = column_names(fk->target, err);
     const char *nearest = names ? pl_nearest(fk->ref_columns[i], names) : NULL;
     if (nearest)
@@ -114,8 +112,8 @@ static pl_code resolve_to(pl_constraint *fk, int depth, pl_error *err) {
         fk->target = find_table(fk);
         if (!fk->target)
             return no_table(fk, err);
-        pl_column **targets = pl_arena_array(&fk->table->metadata->arena,
-                                             fk->ncolumns, sizeof *targets);
+        pl_column **targets =
+            pl_arena_array(&fk->table->metadata->arena, fk->ncolumns, sizeof *targets);
         if (!targets)
             return pl_nomem(err);
         code = find_columns(fk, targets, err);

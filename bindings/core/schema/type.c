@@ -204,8 +204,8 @@ static void suggest_word(const pl_type *t, const pl_slot *v, pl_error *err) {
 static const char *list_words(const pl_type *t, pl_error *err) {
     const char *list = "";
     for (size_t i = 0; i < t->nwords && list; i++)
-        list = pl_arena_fmt(&err->texts, "%s%s'%s'", list, i > 0 ? ", " : "",
-                            t->words[i]);
+        list =
+            pl_arena_fmt(&err->texts, "%s%s'%s'", list, i > 0 ? ", " : "", t->words[i]);
     return list;
 }
 
@@ -221,8 +221,8 @@ static pl_code check_enum(const pl_type *t, pl_slot *v, const char *where,
     const char *list = list_words(t, err);
     if (!list)
         return pl_nomem(err);
-    pl_code code = pl_fail(err, PL_EVALUE, "%s: %s is not one of %s", where,
-                           show(v, shown), list);
+    pl_code code =
+        pl_fail(err, PL_EVALUE, "%s: %s is not one of %s", where, show(v, shown), list);
     suggest_word(t, v, err);
     return code;
 }

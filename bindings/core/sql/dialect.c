@@ -7,8 +7,9 @@
 */
 #include "core/sql/dialect.h"
 
+#include "core/base/double.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static int compare_word(const void *key, const void *word) {
@@ -58,25 +59,14 @@ static void write_hex(pl_buf *out, const char *s, size_t len) {
     pl_buf_chr(out, '\'');
 }
 
-/* The shortest digits that give the same number back, always with a point or exponent. */
 static void write_real(pl_buf *out, double r) {
-    char digits[40];
-    if (isnan(r)) {
+    char digits[PL_DOUBLE_TEXT];
+    if (isnan(r))
         pl_buf_str(out, "NULL");
-        return;
-    }
-    if (isinf(r)) {
+    else if (isinf(r))
         pl_buf_str(out, r < 0 ? "-9e999" : "9e999");
-        return;
-    }
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, r);
-        if (strtod(digits, NULL) == r)
-            break;
-    }
-    pl_buf_str(out, digits);
-    if (!strpbrk(digits, ".e"))
-        pl_buf_str(out, ".0");
+    else
+        pl_buf_put(out, digits, pl_double_repr(r, digits));
 }
 
 void pl_write_literal(const pl_dialect *d, pl_buf *out, const pl_slot *value) {

@@ -70,8 +70,8 @@ static void write_type(pl_buf *out, const pl_type *t) {
 static const struct {
     const char *field, *format;
 } fields[] = {
-    {"year", "%Y"}, {"month", "%m"},  {"day", "%d"},    {"hour", "%H"}, {"minute", "%M"},
-    {"doy", "%j"},  {"second", "%S"}, {"epoch", "%s"},  {"dow", "%w"},  {"week", "%W"},
+    {"year", "%Y"}, {"month", "%m"},  {"day", "%d"},   {"hour", "%H"}, {"minute", "%M"},
+    {"doy", "%j"},  {"second", "%S"}, {"epoch", "%s"}, {"dow", "%w"},  {"week", "%W"},
 };
 
 static bool write_extract(pl_buf *out, const char *field, void (*arg)(void *), void *ud) {

@@ -162,8 +162,7 @@ static void walk_constant(const walk *w, const pl_node *n) {
 
 /* An ESCAPE character is written out, because SQLite wants a constant there. */
 static bool is_constant(const pl_node *parent, uint32_t i) {
-    return parent->kind == PL_N_LIKE && i == 2 &&
-           parent->kids[i]->kind == PL_N_LITERAL;
+    return parent->kind == PL_N_LIKE && i == 2 && parent->kids[i]->kind == PL_N_LITERAL;
 }
 
 /*
