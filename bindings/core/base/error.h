@@ -78,7 +78,7 @@ typedef struct pl_error {
     const char *params;     /* printable parameters, or NULL */
     const char *table;      /* table of a constraint failure, or NULL */
     const char *column;     /* its column, several joined by ", ", or NULL */
-    const char *constraint; /* name or text of a failed CHECK, or NULL */
+    const char *constraint; /* a CHECK's name or text, an index, or NULL */
     const char *attribute;  /* "Model.attribute", or NULL */
     const void *object;     /* the pl_object at fault, borrowed, or NULL */
 } pl_error;

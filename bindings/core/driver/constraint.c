@@ -172,9 +172,9 @@ void pl_constraint_explain(pl_error *err, const char *sql) {
     const char *table;
     char verb = target_of(sql, &table, err);
     const char *names;
-    if ((names = tail_after(message, "UNIQUE constraint failed: index "))) {
+    if ((names = tail_after(message, "UNIQUE constraint failed: index '"))) {
         err->table = table;
-        err->constraint = pl_error_text(err, names);
+        err->constraint = pl_arena_copy(&err->texts, names, strcspn(names, "'"));
     } else if ((names = tail_after(message, "UNIQUE constraint failed: ")) ||
                (names = tail_after(message, "NOT NULL constraint failed: ")) ||
                (names = strict_column(message))) {

@@ -84,6 +84,10 @@ static void add_hint(pl_sqlite *db, int rc, pl_error *err) {
 }
 
 pl_code pl_sqlite_fail(pl_sqlite *db, sqlite3_stmt *stmt, int rc, pl_error *err) {
+    int last = db->handle ? sqlite3_extended_errcode(db->handle) : rc;
+    bool own = db->handle && (last & 0xff) == (rc & 0xff);
+    if (own) /* an adopted handle may report plain codes */
+        rc = last;
     pl_code code = class_of(rc);
     if (code == PL_EBUSY && db->stopped)
         code = PL_EINTERRUPT;
@@ -93,7 +97,6 @@ pl_code pl_sqlite_fail(pl_sqlite *db, sqlite3_stmt *stmt, int rc, pl_error *err)
             pl_nomem(err);
         return err->code;
     }
-    bool own = db->handle && sqlite3_extended_errcode(db->handle) == rc;
     const char *text = own ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
     if (err->code != PL_OK || pl_fail(err, code, "%s", text) != code)
         return err->code;
