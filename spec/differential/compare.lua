@@ -84,6 +84,33 @@ function compare.query(scenario, expected, got)
   return list
 end
 
+-- Events that follow what is read again, which is a declared difference.
+local reading = { refresh = true, expire = true, after_begin = true }
+local attribute = { set = true, append = true, remove = true }
+
+-- Events in their order. The order inside a run of attribute events, and of one
+-- event for several objects, is nobody's promise (the oracle takes it from a set).
+local function heard(events)
+  local out, run, kind = {}, {}, nil
+  local function close()
+    table.sort(run)
+    for i, name in ipairs(run) do
+      if name ~= run[i - 1] then out[#out + 1] = name end
+    end
+    run = {}
+  end
+  for _, name in ipairs(events) do
+    local word = name:match "^%S+"
+    if not reading[word] then
+      local this = attribute[word] and "attribute" or word
+      if this ~= kind then close() end
+      kind, run[#run + 1] = this, name
+    end
+  end
+  close()
+  return flat(out)
+end
+
 local function step(list, program, i, want, have)
   local where = program.ops and ("operation %d (%s)"):format(i, program.ops[i][1]) or "declaration"
   if want.result[1] == "error" or have.result[1] == "error" then
@@ -95,6 +122,10 @@ local function step(list, program, i, want, have)
     if a ~= b then note(list, program.name, where, a, b) end
     a, b = flat(want.changes or {}), flat(have.changes or {})
     if a ~= b then note(list, program.name, where .. ", changes", a, b) end
+  end
+  if want.heard then
+    local a, b = heard(want.heard), heard(have.heard or {})
+    if a ~= b then note(list, program.name, where .. ", events", a, b) end
   end
   if want.states ~= have.states then
     note(list, program.name, where .. ", states", tostring(want.states), tostring(have.states))
@@ -109,7 +140,7 @@ function compare.program(program, expected, got)
     if #list > 0 then return list end
   end
   for name, rows in pairs(expected.dumps or {}) do
-    local a, b = first_difference(sorted(rows), sorted(got.dumps[name] or {}))
+    local a, b = first_difference(sorted(rows), sorted(got.dumps and got.dumps[name] or {}))
     if a then note(list, program.name, "table " .. name, a, b) end
   end
   if #list == 0 and got.selects and got.selects > expected.selects then

@@ -139,6 +139,32 @@ function declare.dump(db, schema, name)
   return rows
 end
 
+-- What SQLite knows of a table: its columns, foreign keys and indexes.
+function declare.facts(db, name)
+  local function ask(pragma, what)
+    return db.session:execute(db.text(('PRAGMA %s("%s")'):format(pragma, what))):all()
+  end
+  local columns, keys, indexes = {}, {}, {}
+  for i, c in ipairs(ask("table_info", name)) do
+    columns[i] = ("column %s %s%s default %s key %d"):format(c[2], c[3],
+      c[4] ~= 0 and " not null" or "", c[5] == nil and "none" or c[5], c[6])
+  end
+  for i, k in ipairs(ask("foreign_key_list", name)) do
+    keys[i] = ("foreign key %s to %s.%s %s %s"):format(k[4], k[3], k[5], k[6], k[7])
+  end
+  for i, index in ipairs(ask("index_list", name)) do
+    local on = {}
+    for k, c in ipairs(ask("index_info", index[2])) do on[k] = c[3] end
+    local label = index[2]:match "^sqlite_" and "" or index[2] .. " "
+    indexes[i] = ("index %s%s of %s on %s"):format(label, index[3] ~= 0 and "unique" or "plain",
+      index[4], table.concat(on, ", "))
+  end
+  table.sort(keys)
+  table.sort(indexes)
+  table.move(keys, 1, #keys, #columns + 1, columns)
+  return table.move(indexes, 1, #indexes, #columns + 1, columns)
+end
+
 -- The names of all tables, sorted.
 function declare.table_names(schema)
   local names = {}

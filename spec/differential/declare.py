@@ -124,6 +124,22 @@ def dump(session, table):
     return [[show(c, v) for c, v in zip(table.columns, row)] for row in rows]
 
 
+def facts(connection, table):
+    """What SQLite knows of a table: its columns, foreign keys and indexes."""
+    def ask(pragma, name):
+        return connection.exec_driver_sql('PRAGMA %s("%s")' % (pragma, name)).fetchall()
+
+    found = ["column %s %s%s default %s key %d" % (
+        c[1], c[2], " not null" if c[3] else "", "none" if c[4] is None else c[4], c[5])
+        for c in ask("table_info", table)]
+    found += sorted("foreign key %s to %s.%s %s %s" % (k[3], k[2], k[4], k[5], k[6])
+                    for k in ask("foreign_key_list", table))
+    found += sorted("index %s%s of %s on %s" % (
+        "" if i[1].startswith("sqlite_") else i[1] + " ", "unique" if i[2] else "plain", i[3],
+        ", ".join(c[2] for c in ask("index_info", i[1]))) for i in ask("index_list", table))
+    return found
+
+
 def quoted(named):
     return '"%s"' % named.name
 

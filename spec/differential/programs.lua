@@ -15,6 +15,12 @@ function programs:add(name, schema, ops)
   self.list[#self.list + 1] = { name = self.group .. ": " .. name, schema = schema, ops = ops }
 end
 
+-- A program whose events are compared too.
+function programs:listen(name, schema, ops)
+  self:add(name, schema, ops)
+  self.list[#self.list].listen = true
+end
+
 function programs:declare(name, schema)
   self.list[#self.list + 1] = { name = self.group .. ": " .. name, declare = schema }
 end

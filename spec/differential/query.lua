@@ -99,7 +99,7 @@ words["in"] = function(self, left, right) return self:expr(left):in_(members(sel
 function words.not_in(self, left, right) return self:expr(left):not_in(members(self, right)) end
 
 function words.like_escape(self, left, right, escape)
-  return self:expr(left):like { right, escape = escape }
+  return self:expr(left):like(right, escape)
 end
 
 function words.op(self, left, operator, right)
@@ -139,7 +139,8 @@ function words.over(self, f, options)
   local args = { self:expr(f) }
   for key, list in pairs(options) do
     if key == "rows" then
-      args.rows = { list[1] == "unbounded" and self.db.null or list[1], list[2] }
+      args.rows = { [2] = list[2] }
+      if list[1] ~= "unbounded" then args.rows[1] = list[1] end
     else
       args[key] = self:pack(list)
       args[key].n = nil

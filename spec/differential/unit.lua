@@ -102,6 +102,61 @@ local function row(self, given)
   return out
 end
 
+-- Events: every one that a script may hear is noted, for programs that listen
+
+local mapper_events = {
+  "before_insert", "after_insert", "before_update", "after_update", "before_delete",
+  "after_delete", "init", "load", "refresh", "expire",
+}
+local session_events = {
+  "before_flush", "after_flush", "after_flush_postexec", "before_commit", "after_commit",
+  "after_rollback", "after_begin",
+}
+local object_events = {
+  "transient_to_pending", "pending_to_transient", "pending_to_persistent",
+  "persistent_to_transient", "persistent_to_deleted", "deleted_to_persistent",
+  "deleted_to_detached", "persistent_to_detached", "detached_to_persistent",
+  "loaded_as_persistent",
+}
+
+-- The attributes of every model and whether they are lists, by the schema.
+local function attributes(schema)
+  local found = {}
+  for _, m in ipairs(schema.models) do found[m.name] = {} end
+  for _, m in ipairs(schema.models) do
+    for _, c in ipairs(m.columns) do found[m.name][c.name] = false end
+    for _, r in ipairs(m.relations or {}) do
+      local back = type(r.backref) == "table" and r.backref or { name = r.backref }
+      found[m.name][r.name] = r.secondary ~= nil or r.back_populates == "parent"
+      if back.name then found[r.target][back.name] = back.uselist ~= false end
+    end
+  end
+  return found
+end
+
+local function listen(self)
+  local db, heard = self.db, {}
+  self.heard = heard
+  local function note(name, obj) heard[#heard + 1] = name .. " " .. name_of(self, obj) end
+  for _, name in ipairs(session_events) do
+    db.event.listen(db.session, name, function() heard[#heard + 1] = name end)
+  end
+  for _, name in ipairs(object_events) do
+    db.event.listen(db.session, name, function(_, obj) note(name, obj) end)
+  end
+  for model, attrs in pairs(attributes(self.models.schema)) do
+    local class = self.models.classes[model]
+    for _, name in ipairs(mapper_events) do
+      db.event.listen(class, name, function(obj) note(name, obj) end)
+    end
+    for attr, many in pairs(attrs) do
+      for _, name in ipairs(many and { "append", "remove" } or { "set" }) do
+        db.event.listen(class[attr], name, function(obj) note(name .. " " .. attr, obj) end)
+      end
+    end
+  end
+end
+
 -- Objects
 
 function ops.new(self, name, model, given)
@@ -289,10 +344,15 @@ function event(self, op)
   local ok, result = pcall(ops[op[1]], self, table.unpack(op, 2))
   if not ok then result = { "error", values.error_name(result), tostring(result) } end
   local shown, state = pcall(states, self)
-  return {
+  local found = {
     result = result or { "done" }, states = shown and state or "states: " .. tostring(state),
     changes = self.traffic:take(),
   }
+  if self.heard then
+    found.heard = table.move(self.heard, 1, #self.heard, 1, {})
+    for i = #self.heard, 1, -1 do self.heard[i] = nil end
+  end
+  return found
 end
 
 local first_object = {
@@ -351,6 +411,7 @@ function unit.run(schema, program)
   db:create_all()
   db.session:close()
   self.traffic = traffic(db)
+  if program.listen then listen(self) end
   local events = {}
   local step = program.guarded and guarded or event
   for i, op in ipairs(program.ops) do events[i] = step(self, op) end
@@ -362,16 +423,21 @@ function unit.run(schema, program)
   return result
 end
 
--- What a declaration is worth: done, or the class of the error that it raises.
+-- What a declaration is worth: its tables, or the class of the error that it raises.
 function unit.declaration(program)
   local db = declare.open()
+  local facts = {}
   local ok, err = pcall(function()
     local models = declare.models(db, program.declare)
     db:create_all()
+    db:create_all()
     for _, model in pairs(models.classes) do model {} end
+    for _, name in ipairs(declare.table_names(program.declare)) do
+      facts[name] = declare.facts(db, name)
+    end
   end)
   local result = ok and { "done" } or { "error", values.error_name(err), tostring(err) }
-  return { name = program.name, events = { { result = result } } }
+  return { name = program.name, events = { { result = result } }, dumps = ok and facts or nil }
 end
 
 return unit

@@ -44,6 +44,59 @@ class Traffic:
         return taken
 
 
+class Ears:
+    """Listens to every event that a script may hear, for one program."""
+
+    MAPPER = ("before_insert", "after_insert", "before_update", "after_update", "before_delete",
+              "after_delete", "init", "load", "refresh", "expire")
+    SESSION = ("before_flush", "after_flush", "after_flush_postexec", "before_commit",
+               "after_commit", "after_rollback", "after_begin")
+    OBJECT = ("transient_to_pending", "pending_to_transient", "pending_to_persistent",
+              "persistent_to_transient", "persistent_to_deleted", "deleted_to_persistent",
+              "deleted_to_detached", "persistent_to_detached", "detached_to_persistent",
+              "loaded_as_persistent")
+
+    def __init__(self, program):
+        self.program = program
+        self.heard = []
+        self.made = []
+        for name in self.SESSION:
+            self.listen(program.session, name, lambda *_, n=name: self.heard.append(n))
+        for name in self.OBJECT:
+            self.listen(program.session, name, lambda _, obj, n=name: self.note(n, obj))
+        for model in program.world.models.classes.values():
+            for name in self.MAPPER:
+                self.listen(model, name, self.mapper_listener(name))
+            for attr in sa.inspect(model).attrs:
+                self.attributes(getattr(model, attr.key), attr)
+
+    def mapper_listener(self, name):
+        if name.startswith(("before_", "after_")):
+            return lambda _mapper, _connection, obj: self.note(name, obj)
+        return lambda obj, *_: self.note(name, obj)
+
+    def attributes(self, target, attr):
+        many = getattr(attr, "uselist", False)
+        for name in ("append", "remove") if many else ("set",):
+            text = name + " " + attr.key
+            self.listen(target, name, lambda obj, *_, n=text: self.note(n, obj))
+
+    def listen(self, target, name, function):
+        event.listen(target, name, function)
+        self.made.append((target, name, function))
+
+    def note(self, name, obj):
+        self.heard.append(name + " " + self.program.name(obj))
+
+    def take(self):
+        taken, self.heard = self.heard, []
+        return taken
+
+    def close(self):
+        for made in self.made:
+            event.remove(*made)
+
+
 def objects_of(op):
     """The names of the objects that an operation of a guarded program uses."""
     word, rest = op[0], op[1:]
@@ -68,6 +121,7 @@ class Program:
         self.session = orm.Session(world.engine)
         self.vars = {}
         self.nested = []
+        self.ears = None
 
     def state(self, obj):
         found = sa.inspect(obj)
@@ -128,8 +182,11 @@ class Program:
             result = getattr(self, "o_" + op[0])(*op[1:])
         except Exception as err:
             result = ["error", type(err).__name__]
-        return {"result": ["done"] if result is None else result, "states": self.states(),
-                "changes": self.world.traffic.take()}
+        found = {"result": ["done"] if result is None else result, "states": self.states(),
+                 "changes": self.world.traffic.take()}
+        if self.ears:
+            found["heard"] = self.ears.take()
+        return found
 
     # Objects
 
@@ -314,7 +371,11 @@ class World:
         self.traffic.take()
         self.traffic.selects = 0
         running = Program(self)
+        if program.get("listen"):
+            running.ears = Ears(running)
         events = running.run(program)
+        if running.ears:
+            running.ears.close()
         selects = self.traffic.selects
         running.session.close()
         with orm.Session(self.engine) as session:
@@ -324,12 +385,15 @@ class World:
 
 
 def declaration(program):
-    """What a mapping is worth: the class of the error that it raises."""
+    """What a mapping is worth: the class of the error that it raises, or its tables."""
     try:
         models = declare.Models(program["declare"])
         models.base.registry.configure()
         engine = declare.engine()
         models.metadata.create_all(engine)
-        return {"name": program["name"], "events": [{"result": ["done"]}]}
+        models.metadata.create_all(engine)
+        with engine.connect() as connection:
+            facts = {t: declare.facts(connection, t) for t in sorted(models.metadata.tables)}
+        return {"name": program["name"], "events": [{"result": ["done"]}], "dumps": facts}
     except Exception as err:
         return {"name": program["name"], "events": [{"result": ["error", type(err).__name__]}]}

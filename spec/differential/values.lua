@@ -13,7 +13,7 @@ local readers = {
   date = function(db, text) return db.date(text) end,
   time = function(db, text) return db.time(text) end,
   datetime = function(db, text) return db.datetime(text) end,
-  interval = function(db, seconds) return db.interval(seconds) end,
+  interval = function(db, seconds) return db.interval { seconds = seconds } end,
   dec = function(db, text) return db.decimal(text) end,
   blob = function(_, hex)
     return (hex:gsub("%x%x", function(x) return string.char(tonumber(x, 16)) end))
@@ -97,7 +97,8 @@ end
 local function special(v, null)
   if state_of(v) then return "o:" .. values.label(v) end
   local iso = method(v, "iso")
-  if method(v, "total_seconds") then return ("iv:%.6f"):format(v:total_seconds()) end
+  local seconds = method(v, "total_seconds")
+  if seconds then return ("iv:%.6f"):format(seconds) end
   if iso then return temporal(v:iso()) end
   if tostring(v):match "^%-?%d+%.?%d*$" then return "n:" .. tostring(v) end
   return "j:" .. values.canonical(v, null)

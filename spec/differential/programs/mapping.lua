@@ -47,4 +47,42 @@ D("self-reference, both sides alike", { models = { model("N", { id(), col("n_id"
   { { name = "up", target = "N", back_populates = "down" }, { name = "down", target = "N", back_populates = "up" } }) } })
 D("cyclic foreign keys", { models = { model("A", { id(), col("b_id", { foreign_key = "b.id" }) }), b() } })
 
+
+-- What a table becomes
+local function typed(name, kind, options)
+  local c = options or {}
+  c.name, c.type = name, type(kind) == "table" and kind or { kind }
+  return c
+end
+local function one(...) return { models = { model("A", { id(), ... }) } } end
+
+for _, kind in ipairs { "Integer", "SmallInteger", "BigInteger", "Text", "Unicode", "UnicodeText", "Boolean", "Float", "Date", "Time", "DateTime", "Interval", "LargeBinary", "JSON" } do
+  D("column of " .. kind, one(typed("x", kind), typed("y", kind, { nullable = false })))
+end
+D("column of String", one(typed("x", { "String", 12 }), typed("y", "String")))
+D("column of Numeric", one(typed("x", { "Numeric", 10, 3 }), typed("y", "Numeric")))
+D("column of Enum", one(typed("x", { "Enum", "short", "the longest" })))
+for _, kind in ipairs { "Integer", "SmallInteger", "BigInteger" } do
+  D("key of " .. kind, { models = { model("A", { typed("id", kind, { primary_key = true }) }) } })
+end
+D("key of String", { models = { model("A", { typed("code", { "String", 4 }, { primary_key = true }) }) } })
+D("key of two columns", { models = { model("A", { typed("x", "Integer", { primary_key = true }), typed("y", { "String", 3 }, { primary_key = true }), typed("z", "Integer") }) } })
+D("unique", one(typed("x", "Integer", { unique = true })))
+D("index", one(typed("x", "Integer", { index = true })))
+D("unique index", one(typed("x", "Integer", { unique = true, index = true })))
+D("server default of text", one(typed("x", { "String", 5 }, { server_default = "it's" })))
+D("server default of a number", one(typed("x", "Integer", { server_default = "5" })))
+D("client default leaves no trace", one(typed("x", "Integer", { default = 5 })))
+D("not null", one(typed("x", "Integer", { nullable = false })))
+for _, action in ipairs { "CASCADE", "SET NULL", "RESTRICT", "NO ACTION", "SET DEFAULT" } do
+  D("on delete " .. action, { models = { a(), b { id(), col("a_id", { foreign_key = "a.id", ondelete = action }) } } })
+end
+D("names to be quoted", { models = { { name = "Order", table = "order", columns = { id(), typed("group", "Integer"), typed("select", "Integer", { index = true }), typed("Mixed", "Integer") } } } })
+D("camel case", { models = { { name = "HTTPRequestLog", table = "http_request_log", columns = { id() } }, { name = "UserST4", table = "user_st4", columns = { id() } },
+  { name = "FooBarSSE2", table = "foo_bar_sse2", columns = { id() } }, { name = "ABC", table = "abc", columns = { id() } } } })
+D("music shop", require "spec.differential.schema")
+for _, name in ipairs { "family", "group", "tree", "graph", "levels", "seats", "facts", "versions", "two", "cycle", "passive", "setnull" } do
+  D("family " .. name, require("spec.differential.families")[name])
+end
+
 return programs.list
