@@ -160,7 +160,7 @@ describe("Python's decimal", function()
       return table.concat(t) .. "e-" .. random(8)
     end
     local input, expected = {}, {}
-    for i = 1, 500 do
+    for i = 1, 200 do
       local a, b = number(14), number(12)
       local x, y = decimal(a), decimal(b)
       local scale = random(6)

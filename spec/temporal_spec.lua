@@ -81,7 +81,7 @@ describe("datetime", function()
   end)
 
   it("agrees with os.date about weekday and day of the year", function()
-    for day = -800, 800 do
+    for day = -800, 800, 5 do
       local seconds = 1700000000 + day * 86400
       local t, d = os.date("!*t", seconds), datetime(seconds)
       assert.same({ t.wday, t.yday }, { d.wday, d.yday })
