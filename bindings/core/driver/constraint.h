@@ -10,8 +10,8 @@
 /*
 ** Completes an error whose message is SQLite's: table and column of a UNIQUE, NOT NULL,
 ** PRIMARY KEY or type failure ("email", several joined by ", "), table and constraint of
-** a CHECK or an index over expressions, a hint for a foreign key. sql is the statement
-*that failed, or NULL.
+** a CHECK or an index over expressions, a hint for a foreign key. sql is the
+** statement that failed, or NULL.
 */
 void pl_constraint_explain(pl_error *err, const char *sql);
 
