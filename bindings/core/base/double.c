@@ -10,6 +10,7 @@
 */
 #include "core/base/double.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,7 +55,7 @@ int pl_double_digits(double value, char digits[PL_DOUBLE_DIGITS], int *point) {
         *point = 1;
         return 1;
     }
-    for (int count = value < 0x1p-1022 ? 1 : 15; count <= 17; count++) {
+    for (int count = value < DBL_MIN ? 1 : 15; count <= 17; count++) {
         print_digits(value, count, digits, point);
         if (reads_back(value, digits, *point) || next_reads_back(value, digits, *point))
             break;

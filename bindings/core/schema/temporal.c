@@ -195,15 +195,20 @@ pl_temporal_rc pl_interval_times(int64_t unit, int64_t n, int64_t *product) {
     return PL_TEMPORAL_OK;
 }
 
+/* Whether a whole number is an int64_t; NaN is none. */
+static bool fits(long double n) {
+    return n >= -9223372036854775808.0L && n < 9223372036854775808.0L;
+}
+
 /* The whole part goes through integers, so that a large one does not cost the fraction
  * its last digits. */
 pl_temporal_rc pl_interval_times_real(int64_t unit, double n, int64_t *product) {
     int64_t whole, part;
     double floor_n = floor(n);
-    if (!(floor_n >= -0x1p63 && floor_n < 0x1p63))
+    if (!fits(floor_n))
         return PL_TEMPORAL_RANGE;
     double fraction = nearbyint((n - floor_n) * (double)unit);
-    if (!(fraction >= -0x1p63 && fraction < 0x1p63))
+    if (!fits(fraction))
         return PL_TEMPORAL_RANGE;
     part = (int64_t)fraction;
     pl_temporal_rc rc = pl_interval_times(unit, (int64_t)floor_n, &whole);
@@ -214,7 +219,7 @@ pl_temporal_rc pl_interval_divide(int64_t interval, double divisor, int64_t *quo
     if (divisor == 0)
         return PL_TEMPORAL_ZERO;
     long double q = nearbyintl((long double)interval / (long double)divisor);
-    if (!(q >= -0x1p63L && q < 0x1p63L))
+    if (!fits(q))
         return PL_TEMPORAL_RANGE;
     *quotient = (int64_t)q;
     return PL_TEMPORAL_OK;
