@@ -74,7 +74,7 @@ help:
 	@echo 'make lint         warnings as errors, format, static analysis, house rules'
 	@echo 'make bench        the benchmarks in spec/bench (BENCH=--quick and other options)'
 	@echo 'make install      into $$DESTDIR$$PREFIX ($(DESTDIR)$(PREFIX))'
-	@echo 'make docs         reference pages in $(BUILD)/doc (needs ldoc)'
+	@echo 'make docs         reference pages of the Lua modules in $(BUILD)/doc'
 	@echo 'make deps         install the Debian packages that are missing for a build and a test'
 	@echo 'make core         only $(BUILD)/libplcore.a, the part that knows no Lua'
 	@echo 'make clean        remove $(BUILD)/'
@@ -223,7 +223,8 @@ lint-tidy:
 	  xargs -P$(JOBS) -n4 sh -c 'clang-tidy --quiet "$$@" -- $(STD) 2>/dev/null' sh
 
 docs:
-	@ldoc -q -p Perilune -t 'Perilune $(VERSION)' -f markdown -d $(HERE)/doc lua/perilune
+	@.ci/deps docs
+	@ldoc -q -p Perilune -t 'Perilune $(VERSION)' -d $(HERE)/doc lua/perilune
 
 # ---- installing --------------------------------------------------------------
 
