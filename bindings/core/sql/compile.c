@@ -330,15 +330,20 @@ bool pl_statement_froms(pl_node *stmt, pl_arena *scratch, pl_vec *out) {
     pl_error err;
     pl_error_init(&err, scratch->alloc);
     init_compiler(&c, &pl_dialect_sqlite, 0, scratch->alloc, &err);
+    c.scratch = *scratch; /* nodes made on the way are part of the answer */
     pl_query *q = pl_query_of(&c, stmt);
     size_t n = 0;
     pl_from *froms = q ? pl_make_froms(&c, q, &n) : NULL;
-    bool ok = !pl_failed(&c) || c.code != PL_ENOMEM;
+    bool ok = c.code != PL_ENOMEM;
+    if (ok && q && (q->head->kind == PL_N_UPDATE || q->head->kind == PL_N_DELETE))
+        ok = pl_vec_push(out, q->head->kids[0]);
     for (size_t i = 0; ok && froms && i < n; i++) {
         ok = pl_vec_push(out, froms[i].base);
         for (size_t j = 0; ok && j < froms[i].joins.n; j++)
             ok = pl_vec_push(out, ((pl_node *)froms[i].joins.v[j])->kids[2]);
     }
+    *scratch = c.scratch;
+    pl_arena_init(&c.scratch, scratch->alloc);
     free_compiler(&c);
     pl_error_clear(&err);
     return ok;

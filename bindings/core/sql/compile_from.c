@@ -128,6 +128,52 @@ void pl_add_sources(pl_compiler *c, pl_scope *s, const pl_from *f) {
     }
 }
 
+/* ---- names that stand twice ---- */
+
+typedef struct name_check {
+    pl_compiler *c;
+    pl_list leaves;
+} name_check;
+
+static void check_leaf(name_check *check, const pl_node *leaf) {
+    const pl_table *t = leaf->kind == PL_N_TABLE ? leaf->ref : NULL;
+    const char *name = t ? t->name : leaf->text;
+    if (!name || leaf->kind == PL_N_TEXT)
+        return;
+    for (size_t i = 0; i < check->leaves.n; i++) {
+        const pl_node *other = check->leaves.v[i];
+        const pl_table *ot = other->kind == PL_N_TABLE ? other->ref : NULL;
+        const char *said = ot ? ot->name : other->text;
+        if (strcmp(said, name) != 0 || (t && ot && t != ot))
+            continue;
+        pl_refuse(check->c, PL_ECOMPILE, "'%s' stands twice in FROM", name);
+        pl_hint(check->c->err, "give one of the two an alias: db.aliased(Model)");
+        return;
+    }
+    pl_list_add(check->c, &check->leaves, leaf);
+}
+
+static void check_names(name_check *check, const pl_node *source) {
+    if (source->kind != PL_N_JOIN) {
+        check_leaf(check, source);
+        return;
+    }
+    if (pl_enter(check->c)) {
+        check_names(check, source->kids[0]);
+        check_names(check, source->kids[1]);
+    }
+    pl_leave(check->c);
+}
+
+void pl_check_names(pl_compiler *c, const pl_from *froms, size_t n) {
+    name_check check = {.c = c};
+    for (size_t i = 0; i < n && !pl_failed(c); i++) {
+        check_names(&check, froms[i].base);
+        for (size_t j = 0; j < froms[i].joins.n && !pl_failed(c); j++)
+            check_names(&check, join_right(&froms[i], j));
+    }
+}
+
 /* ---- placing joins ---- */
 
 typedef struct builder {
@@ -150,14 +196,16 @@ static pl_from *add_from(builder *b, pl_node *base) {
     return f;
 }
 
-/* Whether `right` already stands to the right of a join. */
+static const pl_node *first_leaf(const pl_node *source) {
+    while (source->kind == PL_N_JOIN)
+        source = source->kids[0];
+    return source;
+}
+
+/* Whether `right` already is part of a join. */
 static bool is_joined(const builder *b, const pl_node *right) {
-    finder find = {b->c, pl_source_key(b->c, right)};
-    for (size_t i = 0; i < b->n; i++)
-        for (size_t j = 0; j < b->v[i].joins.n; j++)
-            if (source_has(&find, join_right(&b->v[i], j)))
-                return true;
-    return false;
+    const pl_from *f = find_from(b, pl_source_key(b->c, first_leaf(right)));
+    return f && (f->joins.n > 0 || f->base->kind == PL_N_JOIN);
 }
 
 /* The FROM item that ON mentions besides `right`: the last one, because an ON condition
@@ -195,10 +243,7 @@ static pl_from *first_left(builder *b, const pl_node *right) {
 }
 
 static pl_from *explicit_left(builder *b, pl_node *left) {
-    const pl_node *leaf = left;
-    while (leaf->kind == PL_N_JOIN)
-        leaf = leaf->kids[0];
-    pl_from *f = find_from(b, pl_source_key(b->c, leaf));
+    pl_from *f = find_from(b, pl_source_key(b->c, first_leaf(left)));
     return f ? f : add_from(b, left);
 }
 

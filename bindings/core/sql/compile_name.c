@@ -148,10 +148,24 @@ static void add_column(pl_compiler *c, items *list, pl_node *source,
     add_item(c, list, n, false);
 }
 
+static void add_star(pl_compiler *c, items *list, pl_node *source) {
+    pl_node *star = pl_node_new(&c->scratch, PL_N_STAR, 1);
+    if (!star) {
+        pl_set_nomem(c);
+        return;
+    }
+    star->kids[0] = source;
+    add_item(c, list, star, false);
+}
+
 /* All columns of a FROM item that stands in a select list. */
 static void add_source(pl_compiler *c, items *list, pl_node *source) {
     const pl_table *t = pl_source_table(source);
     pl_node *stmt = pl_source_statement(source);
+    if (!pl_enter(c)) {
+        pl_leave(c);
+        return;
+    }
     for (size_t i = 0; t && i < t->ncolumns; i++)
         add_column(c, list, source, t->columns[i], NULL, t->columns[i]->type);
     pl_query *q = stmt ? pl_result_of(c, stmt) : NULL;
@@ -161,15 +175,9 @@ static void add_source(pl_compiler *c, items *list, pl_node *source) {
         pl_item *item = &q->items[i];
         add_column(c, list, source, item->column, pl_item_name(c, q, item), item->type);
     }
-    if (!t && !stmt) {
-        pl_node *star = pl_node_new(&c->scratch, PL_N_STAR, 1);
-        if (!star) {
-            pl_set_nomem(c);
-            return;
-        }
-        star->kids[0] = source;
-        add_item(c, list, star, false);
-    }
+    if (!t && !stmt)
+        add_star(c, list, source);
+    pl_leave(c);
 }
 
 static bool is_source(const pl_node *n) {

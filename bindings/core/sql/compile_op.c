@@ -88,9 +88,6 @@ static pl_level text_level(const pl_node *n) {
 }
 
 static pl_level unary_level(const pl_node *n, pl_form form) {
-    if (n->op == PL_OP_NOT)
-        return pl_level_of(n->kids[0],
-                           form == PL_AS_NEGATION ? PL_AS_CONDITION : PL_AS_NEGATION);
     return form == PL_AS_NEGATION ? PL_L_NOT : (pl_level)ops[n->op].level;
 }
 
@@ -105,8 +102,6 @@ static pl_level binary_level(const pl_node *n, pl_form form) {
 static pl_level logic_level(const pl_node *n, pl_form form) {
     if (n->nkids == 0)
         return form == PL_AS_VALUE ? PL_L_ATOM : PL_L_COMPARE;
-    if (n->nkids == 1)
-        return pl_level_of(n->kids[0], form == PL_AS_VALUE ? PL_AS_CONDITION : form);
     if (form == PL_AS_NEGATION)
         return PL_L_NOT;
     return n->kind == PL_N_AND ? PL_L_AND : PL_L_OR;
@@ -121,9 +116,29 @@ static pl_level atom_level(const pl_node *n, pl_form form) {
     return form == PL_AS_NEGATION ? PL_L_NOT : PL_L_ATOM;
 }
 
+static bool is_not(const pl_node *n) {
+    return n->kind == PL_N_UNARY && n->op == PL_OP_NOT;
+}
+
+static bool is_alone(const pl_node *n) {
+    return (n->kind == PL_N_AND || n->kind == PL_N_OR) && n->nkids == 1;
+}
+
+/* The node whose text stands for n, and in which form: without labels and double NOT. */
+static const pl_node *essence(const pl_node *n, pl_form *form) {
+    for (;; n = n->kids[0]) {
+        if (is_not(n))
+            *form = *form == PL_AS_NEGATION ? PL_AS_CONDITION : PL_AS_NEGATION;
+        else if (is_alone(n))
+            *form = *form == PL_AS_VALUE ? PL_AS_CONDITION : *form;
+        else if (n->kind != PL_N_LABEL)
+            return n;
+    }
+}
+
 pl_level pl_level_of(const pl_node *n, pl_form form) {
+    n = essence(n, &form);
     switch (n->kind) {
-    case PL_N_LABEL: return pl_level_of(n->kids[0], form);
     case PL_N_UNARY: return unary_level(n, form);
     case PL_N_BINARY: return binary_level(n, form);
     case PL_N_AND:
@@ -248,6 +263,9 @@ void pl_write_binary(pl_compiler *c, const pl_node *n, pl_form form) {
     }
 }
 
+/* SQLite takes trees of limited depth, and a chain is one: long ones are grouped. */
+enum { GROUP = 128 };
+
 void pl_write_and_or(pl_compiler *c, const pl_node *n, pl_form form) {
     bool all = n->kind == PL_N_AND;
     if (n->nkids == 0) {
@@ -263,9 +281,12 @@ void pl_write_and_or(pl_compiler *c, const pl_node *n, pl_form form) {
         write_not(c, n);
         return;
     }
+    bool many = n->nkids > 2 * GROUP;
     for (uint32_t i = 0; i < n->nkids && !pl_failed(c); i++) {
         pl_put(c, i == 0 ? "" : all ? " AND " : " OR ");
+        pl_put(c, many && i % GROUP == 0 ? "(" : "");
         pl_write_in(c, n->kids[i], PL_AS_CONDITION, all ? PL_L_AND : PL_L_OR);
+        pl_put(c, many && (i % GROUP == GROUP - 1 || i == n->nkids - 1) ? ")" : "");
     }
 }
 

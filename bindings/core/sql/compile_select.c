@@ -37,11 +37,13 @@ void pl_write_where(pl_compiler *c, const char *word, const pl_list *conditions)
 static bool is_indifferent(const pl_query *q) {
     for (size_t i = 0; i < q->nitems; i++) {
         uint8_t kind = q->items[i].node->kind;
+        if (q->items[i].label)
+            return false;
         if (kind != PL_N_COLUMN && kind != PL_N_LITERAL && kind != PL_N_STAR &&
             kind != PL_N_NULL)
             return false;
     }
-    return q->group.n == 0 && q->having.n == 0;
+    return q->group.n == 0 && q->having.n == 0 && !q->distinct;
 }
 
 /* The label to write: what the user wrote, and what makes the name of a column known. */
@@ -163,6 +165,7 @@ static void write_plain(pl_compiler *c, pl_query *q, pl_select_use use) {
     if (!froms)
         return;
     pl_correlate(c, q, use, froms, &n);
+    pl_check_names(c, froms, n);
     pl_scope scope = {.up = c->scope, .query = q, .what = "SELECT"};
     for (size_t i = 0; i < n; i++)
         pl_add_sources(c, &scope, &froms[i]);

@@ -201,6 +201,7 @@ const char *pl_exposed_name(pl_compiler *c, const pl_node *column);
 pl_from *pl_make_froms(pl_compiler *c, pl_query *q, size_t *n);
 void pl_correlate(pl_compiler *c, const pl_query *q, pl_select_use use, pl_from *froms,
                   size_t *n);
+void pl_check_names(pl_compiler *c, const pl_from *froms, size_t n);
 void pl_add_sources(pl_compiler *c, pl_scope *s, const pl_from *f);
 void pl_check_cartesian(pl_compiler *c, const pl_query *q, pl_from *froms, size_t n);
 void pl_write_froms(pl_compiler *c, const pl_from *froms, size_t n);

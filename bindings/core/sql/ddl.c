@@ -45,6 +45,19 @@ static bool is_autoincrement(const pl_dialect *d, const pl_column *c) {
            (c->autoincrement || (c->table->flags & PL_TABLE_AUTOINCREMENT));
 }
 
+/* A reflected column may have no type at all. */
+static void write_type(const pl_dialect *d, pl_buf *out, const pl_column *c) {
+    bool strict = c->table && (c->table->flags & PL_TABLE_STRICT);
+    const pl_type *t = pl_type_storage(c->type);
+    if (t->kind == PL_K_ANY && !t->name && !strict)
+        return;
+    pl_buf_chr(out, ' ');
+    if (is_rowid(d, c))
+        pl_buf_str(out, "INTEGER");
+    else
+        (strict ? d->strict_type : d->type)(out, c->type);
+}
+
 static void write_generated(pl_buf *out, const pl_column *c) {
     if (c->computed)
         pl_buf_fmt(out, " GENERATED ALWAYS AS (%s) %s", c->computed,
@@ -58,14 +71,7 @@ pl_code pl_ddl_column(const pl_dialect *d, const pl_column *c, pl_buf *out,
                        c->table ? c->table->name : "?", c->name),
                pl_hint(err, "give it a type, or a foreign key to take it from");
     pl_quote_name(d, out, c->name);
-    size_t before = out->len;
-    pl_buf_chr(out, ' ');
-    if (is_rowid(d, c))
-        pl_buf_str(out, "INTEGER");
-    else
-        d->type(out, c->type);
-    if (out->len == before + 1 && pl_buf_ok(out))
-        out->p[--out->len] = '\0';
+    write_type(d, out, c);
     if (c->collation) {
         pl_buf_str(out, " COLLATE ");
         pl_quote_name(d, out, c->collation);
@@ -124,25 +130,37 @@ static void write_constraint(const pl_dialect *d, pl_buf *out, const pl_constrai
     }
 }
 
-/* The key is written with its column when that says AUTOINCREMENT. */
-static bool is_written(const pl_dialect *d, const pl_constraint *c) {
-    if (c->kind == PL_C_PRIMARY)
-        return c->ncolumns > 0 && !is_autoincrement(d, c->columns[0]);
-    return c->kind != PL_C_CHECK || c->sqltext;
+static bool is_same_schema(const pl_table *a, const pl_table *b) {
+    if (!a->schema || !b->schema)
+        return a->schema == b->schema;
+    return strcmp(a->schema, b->schema) == 0;
 }
 
-/* CHECK (active IN (0, 1)) and the like, for types that ask for one. */
-static void write_type_check(const pl_dialect *d, pl_buf *out, const pl_column *c) {
-    const pl_type *t = c->type ? pl_type_storage(c->type) : NULL;
-    if (!t || !(t->flags & PL_TYPE_CONSTRAINT) ||
+/* The key is written with its column when that says AUTOINCREMENT; SQLite has no foreign
+ * keys into another database. */
+static bool is_written(const pl_dialect *d, const pl_constraint *c) {
+    switch (c->kind) {
+    case PL_C_PRIMARY: return c->ncolumns > 0 && !is_autoincrement(d, c->columns[0]);
+    case PL_C_FOREIGN: return is_same_schema(c->table, c->target);
+    case PL_C_CHECK: return c->sqltext != NULL;
+    default: return true;
+    }
+}
+
+/* CHECK (active IN (0, 1)) and the like, for types that ask for one; named by the
+ * convention from the type's name or the column's. */
+static void write_type_check(const pl_dialect *d, pl_buf *out, pl_column *c) {
+    const pl_type *t = pl_type_storage(c->type);
+    if (!(t->flags & PL_TYPE_CONSTRAINT) ||
         (t->kind != PL_K_BOOLEAN && t->kind != PL_K_ENUM))
         return;
+    pl_constraint check = {.kind = PL_C_CHECK, .table = c->table, .name = t->name};
+    check.columns = &c;
+    check.ncolumns = 1;
+    const char *name = pl_name_constraint(c->table->metadata, &check);
+    check.name = name ? name : t->name;
     pl_buf_str(out, ", ");
-    if (t->name && t->kind == PL_K_ENUM) {
-        pl_buf_str(out, "CONSTRAINT ");
-        pl_quote_name(d, out, t->name);
-        pl_buf_chr(out, ' ');
-    }
+    write_name(d, out, &check);
     pl_buf_str(out, "CHECK (");
     pl_quote_name(d, out, c->name);
     pl_buf_str(out, " IN (");
@@ -172,6 +190,8 @@ static pl_code resolve_all(const pl_table *t, pl_error *err) {
 pl_code pl_ddl_create_table(const pl_dialect *d, const pl_table *t, pl_buf *out,
                             pl_error *err) {
     pl_code code = resolve_all(t, err);
+    if (code == PL_OK && (t->flags & PL_TABLE_VIRTUAL))
+        return PL_OK;
     if (code == PL_OK && t->ncolumns == 0)
         code = pl_fail(err, PL_ECOMPILE, "table '%s' has no columns", t->name);
     if (code != PL_OK)

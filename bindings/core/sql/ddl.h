@@ -7,7 +7,8 @@
 
 #include "core/sql/dialect.h"
 
-/* CREATE TABLE with constraints; foreign keys inline. */
+/* CREATE TABLE with constraints; foreign keys inline. Nothing for a virtual table: its
+ * `ddl` makes it. */
 pl_code pl_ddl_create_table(const pl_dialect *d, const pl_table *t, pl_buf *out,
                             pl_error *err);
 pl_code pl_ddl_create_index(const pl_dialect *d, const pl_index *ix, pl_buf *out,

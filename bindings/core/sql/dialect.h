@@ -24,6 +24,8 @@ typedef struct pl_dialect {
     size_t nreserved;
     /* DDL type of a column, in SQLAlchemy's spelling */
     void (*type)(pl_buf *out, const pl_type *t);
+    /* the same for a table whose types are enforced (STRICT) */
+    void (*strict_type)(pl_buf *out, const pl_type *t);
     /* field of EXTRACT over the expression that `arg` writes */
     bool (*extract)(pl_buf *out, const char *field, void (*arg)(void *), void *ud);
 } pl_dialect;

@@ -67,6 +67,22 @@ static void write_type(pl_buf *out, const pl_type *t) {
         pl_buf_fmt(out, "(%d)", t->precision);
 }
 
+/* The few names a STRICT table may use. */
+static void write_strict_type(pl_buf *out, const pl_type *t) {
+    switch (pl_type_storage(t)->kind) {
+    case PL_K_ANY: pl_buf_str(out, "ANY"); break;
+    case PL_K_INTEGER:
+    case PL_K_SMALLINT:
+    case PL_K_BIGINT:
+    case PL_K_BOOLEAN: pl_buf_str(out, "INTEGER"); break;
+    case PL_K_FLOAT:
+    case PL_K_DOUBLE:
+    case PL_K_NUMERIC: pl_buf_str(out, "REAL"); break;
+    case PL_K_BINARY: pl_buf_str(out, "BLOB"); break;
+    default: pl_buf_str(out, "TEXT"); break;
+    }
+}
+
 static const struct {
     const char *field, *format;
 } fields[] = {
@@ -94,5 +110,6 @@ const pl_dialect pl_dialect_sqlite = {
     .reserved = reserved,
     .nreserved = sizeof reserved / sizeof *reserved,
     .type = write_type,
+    .strict_type = write_strict_type,
     .extract = write_extract,
 };
