@@ -8,7 +8,6 @@
 */
 #include "userdata/decimal.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "userdata/operand.h"
