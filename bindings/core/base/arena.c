@@ -56,7 +56,7 @@ void *pl_arena_get(pl_arena *a, size_t n) {
         return NULL;
     }
     n = (n + ALIGN - 1) / ALIGN * ALIGN;
-    if ((size_t)(a->end - a->next) < n && !add_chunk(a, n)) {
+    if ((!a->next || (size_t)(a->end - a->next) < n) && !add_chunk(a, n)) {
         a->failed = true;
         return NULL;
     }
