@@ -115,8 +115,8 @@ static bool has_row(pl_flush *f, const pl_table *t, pl_column *const *columns, s
     pl_buf_init(&sql, f->alloc);
     pl_error_init(&own, f->alloc);
     pl_buf_str(&sql, "SELECT 1 FROM ");
-    pl_write_table(f->dialect, &sql, t);
-    pl_write_where(f->dialect, &sql, t, columns, n);
+    pl_text_table(f->dialect, &sql, t);
+    pl_text_where(f->dialect, &sql, t, columns, n);
     pl_buf_str(&sql, " LIMIT 1");
     bool ok = pl_buf_ok(&sql) &&
               pl_conn_scalar(f->conn, sql.p, values, n, &f->arena, &one, &own) == PL_OK;

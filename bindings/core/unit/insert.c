@@ -84,7 +84,7 @@ static pl_code ask_highest(pl_flush *f, const pl_table *t, bool *low, pl_error *
     pl_buf_str(&sql, "SELECT max(");
     pl_quote_name(f->dialect, &sql, t->pk[0]->name);
     pl_buf_str(&sql, ") FROM ");
-    pl_write_table(f->dialect, &sql, t);
+    pl_text_table(f->dialect, &sql, t);
     pl_code code = pl_buf_ok(&sql)
                        ? pl_conn_scalar(f->conn, sql.p, NULL, 0, &f->arena, &top, err)
                        : pl_nomem(err);

@@ -139,13 +139,13 @@ static bool make_plan(pl_flush *f, const pl_relation *r, bool near_only, row_pla
 static void write_insert(const pl_flush *f, pl_buf *out, const pl_table *t,
                          const row_plan *p, size_t nrows) {
     pl_buf_str(out, "INSERT INTO ");
-    pl_write_table(f->dialect, out, t);
+    pl_text_table(f->dialect, out, t);
     for (size_t i = 0; i < p->n; i++) {
         pl_buf_str(out, i == 0 ? " (" : ", ");
         pl_quote_name(f->dialect, out, p->sources[i].column->name);
     }
     pl_buf_str(out, ") VALUES ");
-    pl_write_rows(out, nrows, p->n);
+    pl_text_rows(out, nrows, p->n);
 }
 
 static pl_code write_delete(pl_flush *f, pl_buf *out, const pl_table *t,
@@ -156,8 +156,8 @@ static pl_code write_delete(pl_flush *f, pl_buf *out, const pl_table *t,
     for (size_t i = 0; i < p->n; i++)
         columns[i] = t->columns[p->sources[i].column->position];
     pl_buf_str(out, "DELETE FROM ");
-    pl_write_table(f->dialect, out, t);
-    pl_write_where(f->dialect, out, t, columns, p->n);
+    pl_text_table(f->dialect, out, t);
+    pl_text_where(f->dialect, out, t, columns, p->n);
     return PL_OK;
 }
 

@@ -17,7 +17,7 @@ enum { SHAPES_MAX = 64 };
 
 /* ---- pieces of text -------------------------------------------------------------- */
 
-void pl_write_table(const pl_dialect *d, pl_buf *out, const pl_table *t) {
+void pl_text_table(const pl_dialect *d, pl_buf *out, const pl_table *t) {
     if (t->schema) {
         pl_quote_name(d, out, t->schema);
         pl_buf_chr(out, '.');
@@ -27,13 +27,13 @@ void pl_write_table(const pl_dialect *d, pl_buf *out, const pl_table *t) {
 
 static void write_column(const pl_dialect *d, pl_buf *out, const pl_table *t,
                          const pl_column *c) {
-    pl_write_table(d, out, t);
+    pl_text_table(d, out, t);
     pl_buf_chr(out, '.');
     pl_quote_name(d, out, c->name);
 }
 
-void pl_write_where(const pl_dialect *d, pl_buf *out, const pl_table *t,
-                    pl_column *const *columns, size_t n) {
+void pl_text_where(const pl_dialect *d, pl_buf *out, const pl_table *t,
+                   pl_column *const *columns, size_t n) {
     for (size_t i = 0; i < n; i++) {
         pl_buf_str(out, i == 0 ? " WHERE " : " AND ");
         write_column(d, out, t, columns[i]);
@@ -41,7 +41,7 @@ void pl_write_where(const pl_dialect *d, pl_buf *out, const pl_table *t,
     }
 }
 
-void pl_write_rows(pl_buf *out, size_t nrows, size_t ncolumns) {
+void pl_text_rows(pl_buf *out, size_t nrows, size_t ncolumns) {
     for (size_t r = 0; r < nrows; r++) {
         pl_buf_str(out, r == 0 ? "(" : ", (");
         for (size_t c = 0; c < ncolumns; c++)
@@ -189,7 +189,7 @@ static void write_returning(const pl_dialect *d, pl_buf *out, const pl_mapped_ta
 static pl_code write_insert(const pl_flush *f, pl_buf *out, const pl_mapped_table *mt,
                             const pl_shape *s, size_t nrows, pl_error *err) {
     pl_buf_str(out, "INSERT INTO ");
-    pl_write_table(f->dialect, out, mt->table);
+    pl_text_table(f->dialect, out, mt->table);
     pl_code code = PL_OK;
     if (!write_names(f->dialect, out, mt, s->bits)) {
         pl_buf_str(out, " DEFAULT VALUES");
@@ -262,7 +262,7 @@ static pl_code write_update(const pl_flush *f, pl_buf *out, const pl_mapped_tabl
                             pl_shape *s, const pl_column *version, pl_error *err) {
     const char *before = " SET ";
     pl_buf_str(out, "UPDATE ");
-    pl_write_table(f->dialect, out, mt->table);
+    pl_text_table(f->dialect, out, mt->table);
     for (uint16_t i = 0; i < mt->ncolumns; i++) {
         if (!pl_bit(s->bits, i))
             continue;
@@ -278,7 +278,7 @@ static pl_code write_update(const pl_flush *f, pl_buf *out, const pl_mapped_tabl
         pl_quote_name(f->dialect, out, version->name);
         pl_buf_str(out, "=?");
     }
-    pl_write_where(f->dialect, out, mt->table, mt->table->pk, mt->table->npk);
+    pl_text_where(f->dialect, out, mt->table, mt->table->pk, mt->table->npk);
     if (version) {
         pl_buf_str(out, " AND ");
         write_column(f->dialect, out, mt->table, version);
@@ -311,8 +311,8 @@ static void write_delete(const pl_flush *f, pl_buf *out, const pl_mapped_table *
                          const pl_column *version) {
     const pl_table *t = mt->table;
     pl_buf_str(out, "DELETE FROM ");
-    pl_write_table(f->dialect, out, t);
-    pl_write_where(f->dialect, out, t, t->pk, t->npk);
+    pl_text_table(f->dialect, out, t);
+    pl_text_where(f->dialect, out, t, t->pk, t->npk);
     if (version) {
         pl_buf_str(out, " AND ");
         write_column(f->dialect, out, t, version);
@@ -323,11 +323,11 @@ static void write_delete(const pl_flush *f, pl_buf *out, const pl_mapped_table *
 static void write_delete_keys(const pl_flush *f, pl_buf *out, const pl_mapped_table *mt,
                               size_t n) {
     pl_buf_str(out, "DELETE FROM ");
-    pl_write_table(f->dialect, out, mt->table);
+    pl_text_table(f->dialect, out, mt->table);
     pl_buf_str(out, " WHERE ");
     write_column(f->dialect, out, mt->table, mt->table->pk[0]);
     pl_buf_str(out, " IN ");
-    pl_write_rows(out, 1, n);
+    pl_text_rows(out, 1, n);
 }
 
 pl_shape *pl_shape_delete(pl_flush *f, pl_mapped_table *mt, const pl_column *version,

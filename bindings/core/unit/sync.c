@@ -164,9 +164,12 @@ static void take_over(pl_object *o) {
         for (uint16_t i = 0; i < m->tables[t].ncolumns; i++) {
             uint16_t slot = m->tables[t].slots[i];
             uint8_t traits = m->tables[t].traits[i];
-            if (slot == PL_NO_SLOT || slot == m->version ||
-                (traits & (PL_COL_KEY | PL_COL_COMPUTED)))
+            if (slot == PL_NO_SLOT || slot == m->version || (traits & PL_COL_COMPUTED))
                 continue;
+            if (traits & PL_COL_KEY) {
+                o->slots[slot].flags &= (uint8_t)~PL_SLOT_CHANGED;
+                continue;
+            }
             if (o->slots[slot].tag == PL_UNSET && !(traits & PL_COL_SERVER))
                 o->slots[slot] = pl_slot_null();
             if (o->slots[slot].tag != PL_UNSET)

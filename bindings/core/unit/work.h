@@ -185,12 +185,12 @@ pl_shape *pl_shape_delete(pl_flush *f, pl_mapped_table *mt, const pl_column *ver
 /* Makes shape->multi. */
 pl_code pl_shape_multi(pl_flush *f, const pl_mapped_table *mt, pl_shape *s,
                        pl_error *err);
-void pl_write_table(const pl_dialect *d, pl_buf *out, const pl_table *t);
+void pl_text_table(const pl_dialect *d, pl_buf *out, const pl_table *t);
 /* " WHERE t.a = ? AND t.b = ?" */
-void pl_write_where(const pl_dialect *d, pl_buf *out, const pl_table *t,
-                    pl_column *const *columns, size_t n);
+void pl_text_where(const pl_dialect *d, pl_buf *out, const pl_table *t,
+                   pl_column *const *columns, size_t n);
 /* "(?, ?), (?, ?)" */
-void pl_write_rows(pl_buf *out, size_t nrows, size_t ncolumns);
+void pl_text_rows(pl_buf *out, size_t nrows, size_t ncolumns);
 
 /* statement.c */
 /* The statement of a shape, checked out until another is wanted. */
