@@ -134,6 +134,9 @@ $(BUILD)/whole/%: spec/%.c $(BUILD)/libperilune.a
 	$(need_libraries)@mkdir -p $(@D)
 	$(link) $(ALL_CFLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) $(LUA_LIBS) -lcmocka
 
+# Tests of faults have the file system that fails.
+$(filter $(BUILD)/whole/fault/%,$(WHOLE)): spec/fault/fault_vfs.c
+
 -include $(patsubst %.o,%.d,$(CORE) $(GLUE) $(EMBED) $(PROGRAM) $(OUTSIDE))
 -include $(addsuffix .d,$(UNIT) $(WHOLE))
 
