@@ -266,9 +266,10 @@ static inline void check_error(N *stmt, pl_code code, const char *part) {
     pl_code got = compile(stmt, &c);
     if (got != code)
         fail_msg("got %s (%s), wanted %s", pl_code_name(got),
-                 F->err.message ? F->err.message : c.sql, pl_code_name(code));
-    if (!strstr(F->err.message, part))
-        fail_msg("\n  got:    %s\n  wanted: %s", F->err.message, part);
+                 got == PL_OK ? c.sql : F->err.message, pl_code_name(code));
+    const char *message = F->err.message ? F->err.message : "";
+    if (!strstr(message, part))
+        fail_msg("\n  got:    %s\n  wanted: %s", message, part);
 }
 
 #endif

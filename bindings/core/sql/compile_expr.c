@@ -344,9 +344,7 @@ static bool knows_form(const pl_node *n) {
 /* One piece as a condition: `x = 1` when Boolean, `NOT x` when negated. */
 static void write_piece(pl_compiler *c, const pl_node *n, pl_form form) {
     bool negated = form == PL_AS_NEGATION;
-    bool boolean = n->kind != PL_N_TEXT && n->kind != PL_N_COLLATE &&
-                   pl_type_storage(pl_node_type(n))->kind == PL_K_BOOLEAN;
-    if (boolean) {
+    if (pl_is_boolean(n)) {
         writers[n->kind](c, n, PL_AS_VALUE);
         if (!c->d->bool_literals)
             pl_put(c, negated ? " = 0" : " = 1");

@@ -62,8 +62,12 @@ static bool is_null(const pl_node *n) {
     return n->kind == PL_N_NULL;
 }
 
-static bool is_boolean(const pl_node *n) {
-    return pl_type_storage(pl_node_type(n))->kind == PL_K_BOOLEAN;
+/* Said to be Boolean; what only seems so (a CASE with a Boolean branch) may be a number.
+ */
+bool pl_is_boolean(const pl_node *n) {
+    const pl_type *t = n->kind == PL_N_COLUMN ? pl_node_type(n) : n->type;
+    return t && n->kind != PL_N_TEXT && n->kind != PL_N_COLLATE &&
+           pl_type_storage(t)->kind == PL_K_BOOLEAN;
 }
 
 /* ---- levels ---- */
@@ -111,7 +115,7 @@ static pl_level logic_level(const pl_node *n, pl_form form) {
 static pl_level atom_level(const pl_node *n, pl_form form) {
     if (form == PL_AS_VALUE)
         return PL_L_ATOM;
-    if (n->kind == PL_N_BOOL || is_boolean(n))
+    if (n->kind == PL_N_BOOL || pl_is_boolean(n))
         return PL_L_COMPARE;
     return form == PL_AS_NEGATION ? PL_L_NOT : PL_L_ATOM;
 }
@@ -124,9 +128,33 @@ static bool is_alone(const pl_node *n) {
     return (n->kind == PL_N_AND || n->kind == PL_N_OR) && n->nkids == 1;
 }
 
+/* Whether a value can only be 1, 0 or NULL, so that NOT NOT gives it back. */
+static bool is_truth(const pl_node *n) {
+    while (n->kind == PL_N_LABEL || is_alone(n))
+        n = n->kids[0];
+    switch (n->kind) {
+    case PL_N_BINARY: return ops[n->op].level == PL_L_COMPARE;
+    case PL_N_AND:
+    case PL_N_OR:
+    case PL_N_LIKE:
+    case PL_N_BETWEEN:
+    case PL_N_IN:
+    case PL_N_EXISTS:
+    case PL_N_BOOL: return true;
+    default: return is_not(n) || pl_is_boolean(n);
+    }
+}
+
+/* NOT of a NOT that cannot be dropped: NOT NOT 5 is 1. */
+static bool is_kept_not(const pl_node *n, pl_form form) {
+    return form == PL_AS_NEGATION && is_not(n) && !is_truth(n->kids[0]);
+}
+
 /* The node whose text stands for n, and in which form: without labels and double NOT. */
 static const pl_node *essence(const pl_node *n, pl_form *form) {
     for (;; n = n->kids[0]) {
+        if (is_kept_not(n, *form))
+            return n;
         if (is_not(n))
             *form = *form == PL_AS_NEGATION ? PL_AS_CONDITION : PL_AS_NEGATION;
         else if (is_alone(n))
@@ -165,7 +193,11 @@ static void write_not(pl_compiler *c, const pl_node *n) {
 }
 
 void pl_write_unary(pl_compiler *c, const pl_node *n, pl_form form) {
-    if (n->op == PL_OP_NOT) {
+    if (is_kept_not(n, form)) {
+        pl_put(c, "NOT (");
+        pl_write(c, n, PL_AS_VALUE);
+        pl_put(c, ")");
+    } else if (n->op == PL_OP_NOT) {
         pl_write(c, n->kids[0],
                  form == PL_AS_NEGATION ? PL_AS_CONDITION : PL_AS_NEGATION);
     } else if (form == PL_AS_NEGATION) {

@@ -248,6 +248,9 @@ typedef enum pl_level {
 
 typedef void (*pl_write_fn)(pl_compiler *c, const pl_node *n, pl_form form);
 
+/* Whether a value of one piece is compared with 1 or 0 when it is a condition. */
+bool pl_is_boolean(const pl_node *n);
+
 pl_level pl_level_of(const pl_node *n, pl_form form);
 void pl_write(pl_compiler *c, const pl_node *n, pl_form form);
 
