@@ -111,6 +111,20 @@ local function heard(events)
   return flat(out)
 end
 
+-- The changes of one step. In a random program they are added up, because the
+-- order of tables that do not depend on each other is the oracle's accident.
+local function changes(program, list)
+  if not program.guarded then return flat(list or {}) end
+  local sums, out = {}, {}
+  for _, change in ipairs(list or {}) do
+    local what, rows = change:match "^(.*) (%d+)$"
+    sums[what] = (sums[what] or 0) + tonumber(rows)
+  end
+  for what, rows in pairs(sums) do out[#out + 1] = what .. " " .. rows end
+  table.sort(out)
+  return flat(out)
+end
+
 local function step(list, program, i, want, have)
   local where = program.ops and ("operation %d (%s)"):format(i, program.ops[i][1]) or "declaration"
   if want.result[1] == "error" or have.result[1] == "error" then
@@ -120,7 +134,7 @@ local function step(list, program, i, want, have)
   else
     local a, b = flat(want.result), flat(have.result)
     if a ~= b then note(list, program.name, where, a, b) end
-    a, b = flat(want.changes or {}), flat(have.changes or {})
+    a, b = changes(program, want.changes), changes(program, have.changes)
     if a ~= b then note(list, program.name, where .. ", changes", a, b) end
   end
   if want.heard then
@@ -135,6 +149,7 @@ end
 -- A program: results, states and changes after every step, then the dumps.
 function compare.program(program, expected, got)
   local list = {}
+  if expected.gave_up then return list end
   for i, want in ipairs(expected.events) do
     step(list, program, i, want, got.events[i] or { result = { "no event" } })
     if #list > 0 then return list end

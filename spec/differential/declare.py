@@ -4,16 +4,27 @@ database that they live in, with foreign keys enforced and with transactions
 that the driver begins itself, as its manual advises, so that savepoints hold.
 """
 
+import importlib
 import json
 import warnings
 
 import sqlalchemy as sa
 from sqlalchemy import event, orm
+from sqlalchemy.orm import unitofwork
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.util import OrderedSet
 
 from values import canonical, is_value, read
 
 warnings.simplefilter("ignore")
+
+# The unit of work takes independent tables and objects from sets, whose order
+# changes from run to run; sets that keep their order make the oracle repeatable
+# (with PYTHONHASHSEED=0, for the actions of a flush are put into a set display).
+for name in ("util.topological", "orm.unitofwork", "orm.dependency", "orm.identity", "orm.mapper",
+             "orm.session", "orm.state"):
+    importlib.import_module("sqlalchemy." + name).set = OrderedSet
+unitofwork.PostSortRec.__hash__ = lambda self: hash(self.sort_key)
 
 COLUMN_OPTIONS = ("primary_key", "nullable", "unique", "index", "autoincrement")
 # Perilune leaves children with a NOT NULL foreign key to the database when their

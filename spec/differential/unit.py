@@ -373,9 +373,14 @@ class World:
         running = Program(self)
         if program.get("listen"):
             running.ears = Ears(running)
-        events = running.run(program)
-        if running.ears:
-            running.ears.close()
+        try:
+            events = running.run(program)
+        except AssertionError as err:
+            # A session that cannot even be rolled back is a fault of the oracle.
+            return {"name": program["name"], "gave_up": repr(err)}
+        finally:
+            if running.ears:
+                running.ears.close()
         selects = self.traffic.selects
         running.session.close()
         with orm.Session(self.engine) as session:
