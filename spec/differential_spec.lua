@@ -6,8 +6,9 @@
 local oracle = require "spec.differential.oracle"
 local compare = require "spec.differential.compare"
 
-local query_count, program_count = 2000, 1000
 local seed = tonumber(os.getenv "DIFFERENTIAL_SEED" or "1")
+local scale = tonumber(os.getenv "DIFFERENTIAL_SCALE" or "1")
+local query_count, program_count = math.ceil(2000 * scale), math.ceil(1000 * scale)
 
 local function assert_none(open)
   local shown = {}

@@ -2,7 +2,7 @@
 -- Makes random unit-of-work programs: small random schemas of three models, and
 -- random operations on a few named objects. The programs are guarded: an
 -- operation on an object that is deleted or detached is skipped, and an error
--- ends the transaction. What misuse does is told by programs of their own.
+-- ends the transaction. Every other program has batched lazy loading. What misuse does is told by programs of their own.
 -- luacheck: no max line length
 
 local random = require "spec.differential.random"
@@ -248,7 +248,7 @@ return function(seed, n)
     schemas[key] = schemas[key] or make_schema(random.new(seed * 7919 + number))
     local r = random.new(seed * 1000003 + i)
     list[i] = {
-      name = ("random: program %d.%d"):format(seed, i), schema = key, guarded = true,
+      name = ("random: program %d.%d"):format(seed, i), schema = key, guarded = true, batch = i % 2 == 0,
       ops = make_ops(r, survey(schemas[key])),
     }
   end

@@ -13,7 +13,8 @@ local function without(program, first, last)
   end
   return {
     name = ("%s, %d operations"):format(program.name:match "^[^,]*", #ops),
-    schema = program.schema, guarded = program.guarded, ops = ops,
+    schema = program.schema, guarded = program.guarded, batch = program.batch,
+    ops = ops,
   }
 end
 
