@@ -1,5 +1,19 @@
-# Perilune: an object-relational mapper in C for Lua 5.4, over SQLite.
-# `make help` lists the targets. GNU make.
+# Perilune: an object-relational mapper in C for Lua 5.4, over SQLite. GNU make.
+#
+#: make            build the program, the Lua module and the library into build/
+#: make run        install what is missing, build, run examples/tutorial.lua
+#: make test       the same, then C tests, specs and examples
+#:                 (one part: make unit, make specs SPEC=spec/x_spec.lua, make examples)
+#: make asan       the same under the address and undefined-behaviour sanitizers
+#: make gcstress   the specs with the collector at its most aggressive
+#: make lint       warnings as errors, format, static analysis, house rules
+#: make bench      the benchmarks in spec/bench (BENCH=--quick and other options)
+#: make install    into $DESTDIR$PREFIX, /usr/local unless told
+#: make docs       reference pages of the Lua modules in build/doc
+#: make deps       install the Debian packages missing for a build and a test
+#: make core       only build/libplcore.a, the part that knows no Lua
+#: make clean      remove build/
+#: variables       BUILD CC CFLAGS LDFLAGS SANITIZE=address,undefined JOBS PREFIX DESTDIR
 
 BUILD    ?= build
 CFLAGS   ?= -O2 -g
@@ -64,21 +78,7 @@ all: $(PRODUCTS)
 objs: $(CORE) $(GLUE) $(EMBED) $(PROGRAM)
 core: $(BUILD)/libplcore.a
 
-help:
-	@echo 'make              build the program, the Lua module and the library into $(BUILD)/'
-	@echo 'make run          install what is missing, build, run examples/tutorial.lua'
-	@echo 'make test         the same, then C tests, specs and examples'
-	@echo '                  (one part: make unit, make specs SPEC=spec/x_spec.lua, make examples)'
-	@echo 'make asan         the specs under the address and undefined-behaviour sanitizers'
-	@echo 'make gcstress     the specs with the collector at its most aggressive'
-	@echo 'make lint         warnings as errors, format, static analysis, house rules'
-	@echo 'make bench        the benchmarks in spec/bench (BENCH=--quick and other options)'
-	@echo 'make install      into $$DESTDIR$$PREFIX ($(DESTDIR)$(PREFIX))'
-	@echo 'make docs         reference pages of the Lua modules in $(BUILD)/doc'
-	@echo 'make deps         install the Debian packages that are missing for a build and a test'
-	@echo 'make core         only $(BUILD)/libplcore.a, the part that knows no Lua'
-	@echo 'make clean        remove $(BUILD)/'
-	@echo 'variables: BUILD CC CFLAGS LDFLAGS SANITIZE=address,undefined JOBS PREFIX DESTDIR'
+help: ; @sed -n 's/^#: \{0,1\}//p' Makefile
 
 # ---- compiling and linking ---------------------------------------------------
 
@@ -158,7 +158,7 @@ gcstress: ; @.ci/deps build test && $(SUBMAKE) now-gcstress
 HERE := $(abspath $(BUILD))
 
 # One after the other, the rest too when one fails.
-each = s=0; for t in $(1); do $(MAKE) --no-print-directory $$t || s=1; done; exit $$s
+each = s=0; for t in $(1); do echo "-- $$t"; $(MAKE) --no-print-directory $$t || s=1; done; exit $$s
 
 now-run: all
 	@.ci/examples $(HERE)/perilune $(HERE)/examples tutorial
@@ -171,7 +171,6 @@ unit: $(UNIT) $(WHOLE)
 
 # BEFORE is Lua that runs before busted is loaded.
 specs: all
-	@echo 'specs: $(SPEC)'
 	@PERILUNE_BIN=$(HERE)/perilune $(HERE)/perilune $(if $(BEFORE),-e '$(BEFORE)') \
 	  $(BUSTED) $(SPEC)
 
@@ -196,32 +195,26 @@ now-lint:
 	+@$(call each,$(LINTS))
 
 lint-warnings:
-	@echo 'lint: warnings as errors'
 	@$(MAKE) --no-print-directory -k BUILD=$(BUILD)-lint WERROR=-Werror objs
 
 lint-format:
-	@echo 'lint: format'
 	@clang-format --dry-run -Werror $(C_FILES) $(C_TESTS)
 
 lint-rules:
-	@echo 'lint: house rules'
 	@$(LUA) .ci/floors.lua $(C_FILES)
 	@$(LUA) .ci/measure.lua $(C_FILES)
 
 lint-lua:
-	@echo 'lint: luacheck'
 	@luacheck -q $(wildcard lua spec examples .ci)
 
 # incorrectLogicOperator: this cppcheck misreads hexadecimal floating constants.
 lint-cppcheck:
-	@echo 'lint: cppcheck'
 	@cppcheck -q -j$(JOBS) --std=c11 --error-exitcode=1 --inline-suppr \
 	  --enable=warning,performance,portability --suppress=missingInclude \
 	  --suppress=incorrectLogicOperator \
 	  -Ibindings -Ihost/embed $(filter %.c,$(C_FILES))
 
 lint-tidy:
-	@echo 'lint: clang-tidy'
 	@printf '%s\n' $(filter %.c,$(C_FILES)) | \
 	  xargs -P$(JOBS) -n4 sh -c 'clang-tidy --quiet "$$@" -- $(STD) 2>/dev/null' sh
 
