@@ -5,7 +5,9 @@
 #include "driver_fixture.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -471,6 +473,31 @@ static void test_interrupt(void **state) {
     FAILS(f, pl_conn_exec(c, forever, &f->err), PL_EINTERRUPT);
     pl_conn_set_hooks(c, NULL);
     exec(f, c, "SELECT 1");
+}
+
+typedef struct nagging {
+    pl_conn *conn;
+    atomic_bool over;
+} nagging;
+
+/* An interrupt that comes before the statement begins is forgotten: ask again. */
+static void *nag(void *ud) {
+    nagging *n = ud;
+    while (!atomic_load(&n->over)) {
+        pl_conn_interrupt(n->conn);
+        (void)usleep(1000);
+    }
+    return NULL;
+}
+
+static void test_interrupt_from_thread(void **state) {
+    fixture *f = *state;
+    nagging n = {.conn = open_memory(f)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, nag, &n), 0);
+    FAILS(f, pl_conn_exec(n.conn, forever, &f->err), PL_EINTERRUPT);
+    atomic_store(&n.over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 /* Waiting for a lock is stopped as well. */

@@ -228,9 +228,9 @@ static pl_code first_value(pl_stmt *s, pl_arena *arena, pl_slot *out, pl_error *
 pl_code pl_conn_scalar(pl_conn *c, const char *sql, const pl_slot *params, size_t n,
                        pl_arena *arena, pl_slot *out, pl_error *err) {
     pl_stmt *s;
-    if (pl_conn_prepare(c, sql, strlen(sql), true, &s, err) != PL_OK)
-        return err->code;
-    pl_code code = pl_stmt_bind_all(s, params, n, err);
+    pl_code code = pl_conn_prepare(c, sql, strlen(sql), true, &s, err);
+    if (code == PL_OK)
+        code = pl_stmt_bind_all(s, params, n, err);
     *out = pl_slot_null(); /* not before: it may be one of the parameters */
     if (code == PL_OK)
         code = first_value(s, arena, out, err);

@@ -90,16 +90,15 @@ static bool parse_name(span s, pl_arena *a, pl_uri *out) {
     return true;
 }
 
-/* The '@' that ends user and password: a password may hold '/' and '@'. */
+/* The '@' that ends user and password: the last one before the path. A password may hold
+ * '/', so behind "user:" the path is looked for after the first '@'. */
 static const char *user_end(span s) {
     const char *stop = find_any(s, "/?");
-    const char *at = find_last((span){s.p, stop}, '@');
-    if (at)
-        return at;
-    const char *colon = find((span){s.p, stop}, ':');
-    at = colon ? find(s, '@') : NULL;
-    const char *query = find(s, '?');
-    return at && (!query || at < query) ? at : NULL;
+    if (!find((span){s.p, stop}, '@') && find((span){s.p, stop}, ':')) {
+        const char *first = find_any(s, "@?");
+        stop = find_any((span){first, s.end}, "/?");
+    }
+    return find_last((span){s.p, stop}, '@');
 }
 
 static void parse_user(span s, pl_arena *a, pl_uri *out) {
@@ -120,22 +119,23 @@ static bool parse_port(span s, pl_uri *out) {
     return port < 65536;
 }
 
+/* "[::1]" or a name, without brackets anywhere else; returns its end, or NULL. */
+static const char *parse_name_of_host(span s, pl_arena *a, pl_uri *out) {
+    bool bracketed = s.p < s.end && *s.p == '[';
+    if (bracketed)
+        s.p++;
+    const char *end = find_any(s, bracketed ? "[]" : "[]:");
+    if (bracketed != (end < s.end && *end == ']') || (bracketed && end == s.p))
+        return NULL;
+    if (end > s.p)
+        out->host = copy(a, (span){s.p, end});
+    return bracketed ? end + 1 : end;
+}
+
 static bool parse_host(span s, pl_arena *a, pl_uri *out) {
-    const char *end;
-    if (s.p < s.end && *s.p == '[') {
-        const char *close = find(s, ']');
-        if (!close)
-            return false;
-        out->host = copy(a, (span){s.p + 1, close});
-        end = close + 1;
-        if (end < s.end && *end != ':')
-            return false;
-    } else {
-        const char *colon = find(s, ':');
-        end = colon ? colon : s.end;
-        if (end > s.p)
-            out->host = copy(a, (span){s.p, end});
-    }
+    const char *end = parse_name_of_host(s, a, out);
+    if (!end || (end < s.end && *end != ':'))
+        return false;
     return end == s.end || parse_port((span){end + 1, s.end}, out);
 }
 
