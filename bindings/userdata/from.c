@@ -10,7 +10,7 @@
 #include "userdata/clause.h"
 #include "userdata/expression.h"
 #include "userdata/model.h"
-#include "userdata/table.h"
+#include "userdata/schema.h"
 
 #include "core/base/utf8.h"
 
@@ -25,6 +25,11 @@ static pl_node *push_table_node(lua_State *L, const pl_table *t, int owner) {
     n->ref = t;
     plua_node_owner(L, -1, owner);
     return n;
+}
+
+static const pl_table *test_table(lua_State *L, int idx) {
+    const plua_table *t = plua_test_table(L, idx);
+    return t ? t->t : NULL;
 }
 
 static void from_mapper(lua_State *L, int idx, pl_mapper *m, plua_from *f) {
@@ -54,7 +59,7 @@ bool plua_test_from(lua_State *L, int idx, plua_from *f) {
         *f = (plua_from){alias->mapper, alias->source, alias->source};
     } else if ((f->from = plua_tonode_of(L, idx, PLUA_IS_FROM))) {
         f->source = f->from->kind == PL_N_TABLE ? NULL : f->from;
-    } else if ((t = plua_test_table(L, idx))) {
+    } else if ((t = test_table(L, idx))) {
         f->from = push_table_node(L, t, idx);
         return true;
     } else {
@@ -192,13 +197,13 @@ void plua_from_column(lua_State *L, int idx, const char *name, size_t len) {
     while (of->kind == PL_N_ALIAS && of->kids[0]->kind >= PL_N_TABLE &&
            of->kids[0]->kind < PL_N_SELECT)
         of = of->kids[0];
-    if (of->kind == PL_N_TABLE) {
+    if (of->kind == PL_N_TABLE || of->kind == PL_N_IDENT) { /* `excluded` is one, too */
         const pl_table *t = of->ref;
         const pl_column *c = pl_table_column_by_key(t, name);
         if (!c)
             c = pl_table_column(t, name);
         if (c)
-            plua_column_node(L, c, c->type, n == of ? 0 : idx, idx);
+            plua_column_node(L, c, c->type, n->kind == PL_N_TABLE ? 0 : idx, idx);
         else
             lua_pushnil(L);
     } else if (of->kind == PL_N_VALUES) {
@@ -240,7 +245,7 @@ static void push_names(lua_State *L, int idx) {
            n->kids[0]->kind < PL_N_SELECT)
         n = n->kids[0];
     lua_newtable(L);
-    if (n->kind == PL_N_TABLE) {
+    if (n->kind == PL_N_TABLE || n->kind == PL_N_IDENT) {
         const pl_table *t = n->ref;
         for (size_t i = 0; i < t->ncolumns; i++) {
             lua_pushstring(L, t->columns[i]->name);

@@ -33,6 +33,9 @@ pl_mapper *plua_table_mapper(const pl_table *t);
 ** the first one selected. NULL when there is none. */
 pl_mapper *plua_statement_target(const pl_node *stmt, pl_node **source);
 
+/* The same for a statement over tables without mapper. */
+pl_table *plua_statement_table(const pl_node *stmt, pl_node **source);
+
 int plua_open_query(lua_State *L);
 int plua_open_derived(lua_State *L);
 

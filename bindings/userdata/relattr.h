@@ -24,6 +24,10 @@ typedef struct plua_relattr {
 ** alias's source node or 0, `owner` of the model or alias. [-0, +1, m] */
 void plua_push_relation_attr(lua_State *L, pl_relation *r, int source, int owner);
 
+/* The same with what is known of the owner. [-0, +1, m] */
+void plua_push_relattr(lua_State *L, pl_relation *r, pl_mapper *m, pl_node *source,
+                       int owner);
+
 /* The relationship attribute at idx, or NULL. [-0, +0, -] */
 plua_relattr *plua_test_relattr(lua_State *L, int idx);
 

@@ -13,7 +13,7 @@
 #include "userdata/model.h"
 #include "userdata/option.h"
 #include "userdata/relattr.h"
-#include "userdata/table.h"
+#include "userdata/schema.h"
 
 #include "core/base/utf8.h"
 
@@ -77,8 +77,9 @@ plua_db *plua_statement_db(const pl_node *stmt) {
 }
 
 static pl_node *source_of(const pl_node *from) {
-    bool plain = from->kind == PL_N_TABLE || from->kind == PL_N_JOIN;
-    return plain ? NULL : (pl_node *)from;
+    while (from->kind == PL_N_JOIN) /* a link table and its target, or joined tables */
+        from = from->kids[1];
+    return from->kind == PL_N_TABLE ? NULL : (pl_node *)from;
 }
 
 pl_mapper *plua_table_mapper(const pl_table *t) {
@@ -114,6 +115,9 @@ static pl_mapper *item_mapper(const pl_node *n, pl_node **source) {
 
 pl_mapper *plua_statement_target(const pl_node *stmt, pl_node **source) {
     const pl_node *n = stmt;
+    pl_node *unwanted;
+    if (!source)
+        source = &unwanted;
     *source = NULL;
     for (; n; n = plua_previous(n)) {
         bool from = n->kind == PL_N_FROM && n->nkids > 1;
@@ -134,6 +138,41 @@ pl_mapper *plua_statement_target(const pl_node *stmt, pl_node **source) {
     return m;
 }
 
+/* The table behind a FROM item, NULL for derived ones. */
+static pl_table *from_table(const pl_node *n) {
+    while (n->kind == PL_N_ALIAS)
+        n = n->kids[0];
+    return n->kind == PL_N_TABLE ? (pl_table *)n->ref : NULL;
+}
+
+pl_table *plua_statement_table(const pl_node *stmt, pl_node **source) {
+    for (const pl_node *n = stmt; n; n = plua_previous(n)) {
+        const pl_node *from = NULL;
+        if (n->kind == PL_N_JOINED)
+            from = n->kids[2];
+        else if (n->kind == PL_N_FROM && n->nkids > 1)
+            from = n->kids[1];
+        else if (n->kind == PL_N_UPDATE || n->kind == PL_N_DELETE)
+            from = n->kids[0];
+        pl_table *t = from ? from_table(from) : NULL;
+        if (t) {
+            *source = source_of(from);
+            return t;
+        }
+    }
+    uint32_t first;
+    const pl_node *items = plua_statement_items(stmt, &first);
+    for (uint32_t i = first; items && i < items->nkids; i++) {
+        const pl_node *n = items->kids[i];
+        const pl_column *c = n->kind == PL_N_COLUMN ? n->ref : NULL;
+        if (c && c->table) {
+            *source = n->nkids > 0 ? n->kids[0] : NULL;
+            return c->table;
+        }
+    }
+    return NULL;
+}
+
 /* ---- making a list ---- */
 
 static _Noreturn void item_error(lua_State *L, int idx) {
@@ -148,6 +187,11 @@ static _Noreturn void item_error(lua_State *L, int idx) {
                         lua_tostring(L, idx));
     plua_raise_hint(L, PL_EARGUMENT, "db.literal(...) makes an expression of a value",
                     "models or expressions were expected, got %s", plua_typename(L, idx));
+}
+
+static const pl_table *test_table(lua_State *L, int idx) {
+    const plua_table *t = plua_test_table(L, idx);
+    return t ? t->t : NULL;
 }
 
 static void push_table_columns(lua_State *L, const pl_table *t, int owner) {
@@ -167,7 +211,7 @@ static void push_item(lua_State *L, int idx) {
         plua_push_from_items(L, idx);
         return;
     }
-    if ((t = plua_test_table(L, idx))) {
+    if ((t = test_table(L, idx))) {
         push_table_columns(L, t, idx);
         return;
     }

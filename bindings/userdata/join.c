@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** join.c - join and outerjoin: by relationship, by condition, by foreign keys.
+**
+**     join(User.posts)             the relationship says target and condition
+**     join(Post, User.posts)       the same for an alias or subclass of the target
+**     join(Post, condition)
+**     join(Post)                   by the one foreign key between Post and what is there
+**
+** Conditions live in an arena that the clause keeps alive. The link table of a
+** many-to-many relationship always gets an alias, so that it can be joined again.
+*/
+#include "userdata/clause.h"
+#include "userdata/expression.h"
+#include "userdata/from.h"
+#include "userdata/model.h"
+#include "userdata/option.h"
+#include "userdata/relattr.h"
+#include "userdata/scratch.h"
+
+#include "core/sql/compile.h"
+
+/* ---- the clause ---- */
+
+/* Pushes JOINED(prev, left, right, on); the values at right and on keep them alive. */
+static pl_node *push_joined(lua_State *L, int prev, pl_join_op op, const plua_from *right,
+                            int right_owner, pl_node *on, int on_owner) {
+    pl_node *n = plua_clause(L, PL_N_JOINED, prev, 3);
+    n->op = (uint8_t)op;
+    n->ref = right->mapper;
+    n->kids[2] = right->from;
+    lua_pushvalue(L, right_owner);
+    lua_setiuservalue(L, -2, 3);
+    n->kids[3] = on;
+    lua_pushvalue(L, on_owner);
+    lua_setiuservalue(L, -2, 4);
+    return n;
+}
+
+static void check_memory(lua_State *L, const void *p) {
+    if (!p)
+        luaL_error(L, "not enough memory");
+}
+
+/* ---- by foreign keys ---- */
+
+/* A plain table, alias or derived table among the FROM items. */
+typedef struct leaf {
+    const pl_node *from;
+    pl_node *source; /* of its columns */
+} leaf;
+
+static const pl_table *table_of(const pl_node *n) {
+    while (n->kind == PL_N_ALIAS)
+        n = n->kids[0];
+    return n->kind == PL_N_TABLE ? n->ref : NULL;
+}
+
+static const pl_node *statement_of(const pl_node *n) {
+    while (n->kind == PL_N_ALIAS || n->kind == PL_N_CTE)
+        n = n->kids[0];
+    return n->kind >= PL_N_SELECT ? n : NULL;
+}
+
+static bool lists_column(const pl_node *item, const pl_column *c) {
+    if (item->kind == PL_N_COLUMN)
+        return item->ref == c;
+    for (uint32_t i = 0; item->kind == PL_N_ENTITY && i < item->nkids; i++) {
+        if (item->kids[i]->ref == c && item->kids[i]->kind == PL_N_COLUMN)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a leaf has a column of a table: its own, or one that its select hands on. */
+static bool has_column(const leaf *l, const pl_column *c) {
+    const pl_table *t = table_of(l->from);
+    if (t)
+        return c->table == t;
+    const pl_node *stmt = statement_of(l->from);
+    pl_node *items[128];
+    size_t n = stmt ? plua_statement_list(stmt, items, 128) : 0;
+    for (size_t i = 0; i < n && i < 128; i++) {
+        if (lists_column(items[i], c))
+            return true;
+    }
+    return false;
+}
+
+static bool has_columns(const leaf *l, pl_column *const *columns, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (!has_column(l, columns[i]))
+            return false;
+    }
+    return true;
+}
+
+typedef struct search {
+    lua_State *L;
+    pl_arena *arena;
+    int found;
+    const pl_constraint *fk;
+    leaf child, parent;
+} search;
+
+static void look_at(search *s, const pl_table *t, const leaf *child, const leaf *parent) {
+    for (pl_constraint *c = t->constraints; c; c = c->next) {
+        if (c->kind != PL_C_FOREIGN)
+            continue;
+        plua_check(s->L, pl_foreign_resolve(c, plua_err(s->L)));
+        if (!has_columns(child, c->columns, c->ncolumns) ||
+            !has_columns(parent, c->targets, c->ncolumns))
+            continue;
+        s->found++;
+        s->fk = c;
+        s->child = *child;
+        s->parent = *parent;
+    }
+}
+
+/* Foreign keys of `child` that refer to `parent`. */
+static void look_from(search *s, const leaf *child, const leaf *parent) {
+    const pl_table *t = table_of(child->from), *before = NULL;
+    if (t) {
+        look_at(s, t, child, parent);
+        return;
+    }
+    const pl_node *stmt = statement_of(child->from);
+    pl_node *items[128];
+    size_t n = stmt ? plua_statement_list(stmt, items, 128) : 0;
+    for (size_t i = 0; i < n && i < 128; i++) {
+        const pl_node *item = items[i];
+        if (item->kind == PL_N_ENTITY && item->nkids > 0)
+            item = item->kids[0];
+        const pl_column *c = item->kind == PL_N_COLUMN ? item->ref : NULL;
+        if (c && c->table && c->table != before)
+            look_at(s, c->table, child, parent);
+        before = c ? c->table : before;
+    }
+}
+
+static void look_both(search *s, const leaf *a, const leaf *b) {
+    look_from(s, a, b);
+    if (a->from != b->from)
+        look_from(s, b, a);
+}
+
+static void add_leaves(lua_State *L, const pl_node *n, leaf *list, size_t *count) {
+    if (n->kind == PL_N_JOIN) {
+        add_leaves(L, n->kids[0], list, count);
+        add_leaves(L, n->kids[1], list, count);
+        return;
+    }
+    if (*count == 64)
+        plua_raise(L, PL_EINVALID, "too many tables to look for foreign keys");
+    list[(*count)++] = (leaf){n, n->kind == PL_N_TABLE ? NULL : (pl_node *)n};
+}
+
+static const char *from_name(lua_State *L, const plua_from *f) {
+    const pl_table *t = table_of(f->from);
+    if (f->mapper)
+        return f->mapper->name;
+    if (t)
+        return t->name;
+    return f->from->text ? lua_pushlstring(L, f->from->text, f->from->len) : "subquery";
+}
+
+static _Noreturn void no_way(lua_State *L, const plua_from *right) {
+    plua_raise_hint(L, PL_EINVALID,
+                    "give the condition as second argument, or the left side with "
+                    "select_from(...)",
+                    "Don't know how to join to %s: no foreign key connects it with "
+                    "what the query reads",
+                    from_name(L, right));
+}
+
+static _Noreturn void ambiguous(lua_State *L, const plua_from *right, bool froms) {
+    if (froms)
+        plua_raise_hint(L, PL_EINVALID,
+                        "give the condition as second argument, or the left side with "
+                        "select_from(...)",
+                        "Can't determine which FROM clause to join %s from: foreign "
+                        "keys connect it with several",
+                        from_name(L, right));
+    plua_raise_hint(L, PL_EAMBIGUOUS,
+                    "join by a relationship, or give the condition as second argument",
+                    "Can't determine join to %s: there is more than one foreign key "
+                    "between the tables",
+                    from_name(L, right));
+}
+
+/* The foreign key between the leaves of `right` and the latest leaf that has one. */
+static void find_key(lua_State *L, search *s, const leaf *left, size_t nleft,
+                     const plua_from *right, bool one_by_one) {
+    leaf own[64];
+    size_t nown = 0;
+    int sides = 0;
+    add_leaves(L, right->from, own, &nown);
+    for (size_t i = nleft; i > 0; i--) {
+        const leaf *l = &left[i - 1];
+        search one = {.L = L, .arena = s->arena};
+        if (l->from == right->from ||
+            (l->from->kind == PL_N_TABLE && right->from->kind == PL_N_TABLE &&
+             l->from->ref == right->from->ref))
+            continue;
+        for (size_t k = 0; k < nown; k++)
+            look_both(&one, l, &own[k]);
+        if (one.found > 1)
+            ambiguous(L, right, false);
+        if (one.found == 0)
+            continue;
+        if (sides++ == 0)
+            *s = one;
+        if (!one_by_one)
+            break;
+    }
+    if (sides == 0)
+        no_way(L, right);
+    if (sides > 1)
+        ambiguous(L, right, true);
+}
+
+static bool has_joins(const pl_node *n) {
+    for (; n; n = plua_previous(n)) {
+        if (n->kind == PL_N_JOINED)
+            return true;
+    }
+    return false;
+}
+
+static pl_node *key_condition(search *s) {
+    pl_node *all = NULL;
+    for (size_t i = 0; i < s->fk->ncolumns; i++) {
+        pl_node *up = pl_node_column(s->arena, s->fk->targets[i], s->parent.source);
+        pl_node *down = pl_node_column(s->arena, s->fk->columns[i], s->child.source);
+        pl_node *equal = pl_node_binary(s->arena, PL_OP_EQ, up, down);
+        all = equal ? pl_node_and(s->arena, all, equal) : NULL;
+        check_memory(s->L, all);
+    }
+    return all;
+}
+
+/* Pushes the arena in which the ON for joining `right` by foreign keys lives. */
+static pl_node *push_key_condition(lua_State *L, const plua_from *right) {
+    search s = {.L = L, .arena = plua_arena(L)};
+    pl_node *stmt = lua_touserdata(L, 1);
+    leaf left[64];
+    size_t nleft = 0;
+    pl_alloc alloc;
+    pl_arena *scratch = plua_scratch(L, &alloc);
+    pl_vec froms;
+    pl_vec_init(&froms, alloc);
+    if (!pl_statement_froms(stmt, scratch, &froms))
+        luaL_error(L, "not enough memory");
+    for (size_t i = 0; i < froms.n; i++)
+        add_leaves(L, froms.v[i], left, &nleft);
+    find_key(L, &s, left, nleft, right, !has_joins(stmt));
+    pl_node *on = key_condition(&s);
+    plua_arena_done(scratch);
+    lua_pop(L, 1);
+    return on;
+}
+
+/* ---- by relationship ---- */
+
+static void resolve(lua_State *L, const pl_relation *r) {
+    if (!r->configured)
+        plua_configure(L, plua_db_of(r->mapper->tables[0].table->metadata));
+}
+
+/* Target of a relationship: of_type's, else its own table. */
+static void relation_target(lua_State *L, int rel, plua_from *f) {
+    const plua_relattr *a = lua_touserdata(L, rel);
+    if (a->of_source) {
+        *f = (plua_from){a->of_type, a->of_source, a->of_source};
+        lua_pushvalue(L, rel);
+        return;
+    }
+    plua_push_model(L, a->of_type ? a->of_type : a->relation->target);
+    plua_push_from(L, -1, f);
+    lua_remove(L, -2);
+}
+
+/* What the join condition gets besides: of a subclass, of and_(...). */
+static pl_node *add_conditions(lua_State *L, pl_arena *a, pl_node *on,
+                               const plua_relattr *rel, const plua_from *right) {
+    if (right->mapper)
+        on = pl_node_and(a, on, pl_mapper_criterion(a, right->mapper, right->source));
+    pl_node *more = rel->criteria;
+    for (size_t i = 0; more && right->source && i < right->mapper->ntables; i++) {
+        more =
+            pl_node_adapt(a, more, right->mapper->tables[i].table, NULL, right->source);
+        check_memory(L, more);
+    }
+    on = pl_node_and(a, on, more);
+    check_memory(L, on);
+    return on;
+}
+
+/* The parent's FROM item, so that the compiler knows what is joined to. */
+static pl_node *parent_from(lua_State *L, pl_arena *a, const plua_relattr *rel) {
+    pl_node *from = rel->source ? rel->source : pl_mapper_from(a, rel->mapper);
+    check_memory(L, from);
+    return from;
+}
+
+static void check_self_join(lua_State *L, const plua_relattr *rel,
+                            const plua_from *right) {
+    if (rel->source || right->source ||
+        rel->mapper->tables[0].table != right->mapper->tables[0].table)
+        return;
+    const char *name = right->mapper->name;
+    const char *hint =
+        lua_pushfstring(L, "local other = db.aliased(%s); query:join(other, %s.%s)", name,
+                        name, rel->relation->name);
+    plua_raise_hint(L, PL_EARGUMENT, hint,
+                    "%s.%s leads to the same table: one side needs an alias",
+                    rel->mapper->name, rel->relation->name);
+}
+
+/* Pushes the joins over the query at 1 for the relationship at `rel` to `right`, whose
+** owner is at `owner`. */
+static void push_relation(lua_State *L, int rel, pl_join_op op, const plua_from *right,
+                          int owner) {
+    const plua_relattr *attr = lua_touserdata(L, rel);
+    const pl_relation *r = attr->relation;
+    resolve(L, r);
+    check_self_join(L, attr, right);
+    lua_createtable(L, 2, 0); /* what the condition refers to: arena, relationship */
+    int kept = lua_gettop(L);
+    pl_arena *a = plua_arena(L);
+    lua_rawseti(L, kept, 1);
+    lua_pushvalue(L, rel);
+    lua_rawseti(L, kept, 2);
+    lua_pushvalue(L, owner);
+    lua_rawseti(L, kept, 3);
+    pl_node *link = NULL, *far = NULL, *left = parent_from(L, a, attr);
+    if (r->secondary) {
+        link = pl_node_new(a, PL_N_ALIAS, 1);
+        check_memory(L, link);
+        link->kids[0] = pl_node_table(a, r->secondary);
+        check_memory(L, link->kids[0]);
+    }
+    pl_node *on = pl_relation_on(a, r, attr->source, right->source, link, &far);
+    check_memory(L, on);
+    if (!link) {
+        on = add_conditions(L, a, on, attr, right);
+        push_joined(L, 1, op, right, owner, on, kept)->kids[1] = left;
+        return;
+    }
+    far = add_conditions(L, a, far, attr, right);
+    plua_from middle = {NULL, link, link};
+    if (op == PL_JOIN_INNER) {
+        push_joined(L, 1, op, &middle, kept, on, kept)->kids[1] = left;
+        push_joined(L, -1, op, right, owner, far, kept)->kids[1] = link;
+        return;
+    }
+    /* an outer join keeps link and target together: parent LEFT JOIN (link JOIN target)
+     */
+    pl_node *both = pl_node_new(a, PL_N_JOIN, 3);
+    check_memory(L, both);
+    both->kids[0] = link;
+    both->kids[1] = right->from;
+    both->kids[2] = far;
+    pl_node *n = push_joined(L, 1, op, right, kept, on, kept);
+    n->kids[1] = left;
+    n->kids[2] = both;
+}
+
+/* ---- the methods ---- */
+
+static void read_options(lua_State *L, int idx, pl_join_op *op) {
+    if (plua_field_bool(L, idx, "isouter", false))
+        *op = PL_JOIN_LEFT;
+    if (plua_field_bool(L, idx, "full", false))
+        *op = PL_JOIN_FULL;
+}
+
+/* Brings join{target, on, isouter =} and join(target, on, {isouter =}) to join(target,
+ * on).
+ */
+static void normalize(lua_State *L, pl_join_op *op) {
+    int last = lua_gettop(L);
+    if (last == 2 && lua_type(L, 2) == LUA_TTABLE) {
+        read_options(L, 2, op);
+        lua_rawgeti(L, 2, 1);
+        lua_rawgeti(L, 2, 2);
+        lua_remove(L, 2);
+    } else if (last > 2 && lua_type(L, last) == LUA_TTABLE) {
+        read_options(L, last, op);
+        lua_pop(L, 1);
+    }
+    if (lua_gettop(L) > 3)
+        plua_raise_hint(L, PL_EARGUMENT, "join one after the other: join(A):join(B)",
+                        "a join takes a target and a condition");
+    lua_settop(L, 3);
+}
+
+static int join(lua_State *L, pl_join_op op, const char *method) {
+    const pl_node *stmt = plua_self(L, PLUA_IS_QUERY, PLUA_QUERY, method);
+    plua_need_argument(L, method);
+    for (; stmt; stmt = plua_previous(stmt)) {
+        if (stmt->kind == PL_N_COMPOUND)
+            plua_raise_hint(L, PL_EINVALID, "join with the union's subquery()",
+                            "a union cannot be joined to");
+    }
+    normalize(L, &op);
+    plua_from right;
+    if (plua_test_relattr(L, 2)) {
+        if (!lua_isnil(L, 3))
+            plua_raise_hint(L, PL_EARGUMENT, "join(User.posts:and_(condition))",
+                            "a relationship brings its condition along");
+        resolve(L, plua_test_relattr(L, 2)->relation);
+        relation_target(L, 2, &right);
+        push_relation(L, 2, op, &right, 4);
+        return 1;
+    }
+    if (lua_type(L, 2) == LUA_TSTRING)
+        plua_raise_hint(L, PL_EARGUMENT, "join(User.posts)",
+                        "a join expects a model, alias, subquery or relationship, got "
+                        "the string '%s'",
+                        lua_tostring(L, 2));
+    plua_push_from(L, 2, &right);
+    if (plua_test_relattr(L, 3)) {
+        if (!right.mapper)
+            plua_raise(L, PL_EARGUMENT, "a relationship leads to a model or alias");
+        push_relation(L, 3, op, &right, 4);
+        return 1;
+    }
+    pl_node *on;
+    if (!lua_isnil(L, 3)) {
+        on = plua_tocondition(L, 3);
+        lua_pushvalue(L, 3);
+    } else {
+        on = push_key_condition(L, &right);
+    }
+    if (right.mapper && right.mapper->parent) {
+        pl_arena *a = plua_arena(L);
+        on = pl_node_and(a, on, pl_mapper_criterion(a, right.mapper, right.source));
+        check_memory(L, on);
+        lua_createtable(L, 2, 0);
+        lua_insert(L, -3);
+        lua_rawseti(L, -3, 1);
+        lua_rawseti(L, -2, 2);
+    }
+    push_joined(L, 1, op, &right, 4, on, 5);
+    return 1;
+}
+
+/*** Joins a model, alias or subquery: by relationship, condition, or foreign key.
+@function Query:join
+@param target Post, User.posts, an alias ...
+@param[opt] on a condition or a relationship
+@tab[opt] options isouter, full
+@treturn Query */
+static int query_join(lua_State *L) {
+    return join(L, PL_JOIN_INNER, "join");
+}
+
+/*** The same, keeping rows that have nothing to join (LEFT OUTER JOIN).
+@function Query:outerjoin
+@param target
+@param[opt] on
+@treturn Query */
+static int query_outerjoin(lua_State *L) {
+    return join(L, PL_JOIN_LEFT, "outerjoin");
+}
+
+const luaL_Reg plua_join_methods[] = {
+    {"join", query_join}, {"outerjoin", query_outerjoin}, {NULL, NULL}};
