@@ -9,7 +9,7 @@
 #include "userdata/clause.h"
 #include "userdata/expression.h"
 #include "userdata/scratch.h"
-#include "userdata/type.h"
+#include "userdata/schema.h"
 
 #include "core/sql/compile.h"
 
@@ -253,6 +253,14 @@ static int expr_label(lua_State *L) {
     return 1;
 }
 
+const pl_type *plua_check_type(lua_State *L, int idx) {
+    const pl_type *t = plua_test_type(L, idx);
+    if (!t)
+        plua_raise(L, PL_EARGUMENT, "a type such as db.Integer was expected, got %s",
+                   plua_typename(L, idx));
+    return t;
+}
+
 /*** The value converted to a type: col:cast(db.String).
 @function Expression:cast
 @param type
@@ -362,6 +370,7 @@ static void push_methods(lua_State *L) {
     luaL_setfuncs(L, plua_membership_methods, 0);
     luaL_setfuncs(L, plua_json_methods, 0);
     luaL_setfuncs(L, plua_exists_methods, 0);
+    luaL_setfuncs(L, plua_tablefunc_methods, 0);
     luaL_setfuncs(L, plua_function_methods, 0);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, no_method);

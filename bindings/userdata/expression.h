@@ -64,12 +64,19 @@ const char *plua_check_name(lua_State *L, int idx, bool dots, const char *what,
 /* An SQL operator from a string at idx: signs, or words of letters. [-0, +0, v] */
 const char *plua_check_operator(lua_State *L, int idx, size_t *len);
 
+/* The column type at idx; raises. [-0, +0, v] */
+const pl_type *plua_check_type(lua_State *L, int idx);
+
+/* over(func, {...}) or over{func, ...}, as the method. [-0, +1, v] */
+int plua_over(lua_State *L);
+
 /* Methods of expressions that stand in files of their own. */
 extern const luaL_Reg plua_operators[];          /* operator.c: metamethods */
 extern const luaL_Reg plua_operator_methods[];   /* operator.c */
 extern const luaL_Reg plua_pattern_methods[];    /* pattern.c */
 extern const luaL_Reg plua_membership_methods[]; /* membership.c */
 extern const luaL_Reg plua_json_methods[];       /* jsonpath.c */
+extern const luaL_Reg plua_tablefunc_methods[];  /* functions.c */
 extern const luaL_Reg plua_exists_methods[];     /* derived.c */
 extern const luaL_Reg plua_function_methods[];   /* window.c */
 

@@ -43,9 +43,19 @@ pl_node *plua_like(lua_State *L, pl_op op, int a, int b, int escape) {
     return n;
 }
 
+/* like{pattern, escape = "/"} is like(pattern, "/"). */
+static void unpack_pattern(lua_State *L) {
+    if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TTABLE)
+        return;
+    lua_rawgeti(L, 2, 1);
+    lua_getfield(L, 2, "escape");
+    lua_remove(L, 2);
+}
+
 static int like(lua_State *L, pl_op op, const char *method) {
     plua_self_expr(L, method);
     plua_need_argument(L, method);
+    unpack_pattern(L);
     plua_like(L, op, 1, 2, 3);
     return 1;
 }
@@ -168,6 +178,7 @@ pl_node *plua_substring(lua_State *L, int a, int idx, bool before, bool after) {
 static int substring(lua_State *L, bool before, bool after, const char *method) {
     plua_self_expr(L, method);
     plua_need_argument(L, method);
+    unpack_pattern(L);
     plua_substring(L, 1, 2, before, after);
     return 1;
 }

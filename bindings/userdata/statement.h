@@ -17,6 +17,10 @@ pl_node *plua_set_values(lua_State *L, int stmt, int values);
 /* Pushes an UPDATE or DELETE head over the model, alias or table at idx. [-0, +1, v] */
 pl_node *plua_change_head(lua_State *L, pl_node_kind kind, int idx);
 
+/* Methods of db.text(...), and its constructor. */
+extern const luaL_Reg plua_text_methods[];
+int plua_open_text(lua_State *L);
+
 int plua_open_statement(lua_State *L);
 
 #endif

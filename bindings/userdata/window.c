@@ -83,6 +83,8 @@ static void check_over_keys(lua_State *L) {
     lua_pushnil(L);
     while (lua_next(L, 2)) {
         lua_pop(L, 1);
+        if (lua_isinteger(L, -1) && lua_tointeger(L, -1) == 1)
+            continue; /* over{f, ...}: the function */
         const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "[...]";
         bool found = false;
         for (int i = 0; known[i]; i++)
@@ -94,12 +96,12 @@ static void check_over_keys(lua_State *L) {
     }
 }
 
-/*** The function over a window: {partition_by =, order_by =, rows = {from, to}, range_
-=}.
-@function Expression:over
-@tab[opt] window
-@treturn Expression */
-static int expr_over(lua_State *L) {
+int plua_over(lua_State *L) {
+    if (lua_type(L, 1) == LUA_TTABLE) {
+        lua_settop(L, 1);
+        lua_rawgeti(L, 1, 1);
+        lua_insert(L, 1);
+    }
     plua_self_expr(L, "over");
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {
@@ -124,6 +126,16 @@ static int expr_over(lua_State *L) {
         plua_kid(L, over, 2, over + 1);
     lua_settop(L, over);
     return 1;
+}
+
+/*** The function over a window: {partition_by =, order_by =, rows = {from, to}, range_
+=}.
+@function Expression:over
+@tab[opt] window
+@treturn Expression */
+static int expr_over(lua_State *L) {
+    plua_self_expr(L, "over");
+    return plua_over(L);
 }
 
 /*** An aggregate over the rows that meet a condition only.
