@@ -13,6 +13,7 @@
 #include "core/driver/conn.h"
 #include "core/unit/mapper.h"
 #include "userdata/glue.h"
+#include "userdata/null.h"
 
 /* A database of the db object: the default one (key NULL) or a bind. */
 typedef struct plua_engine {
@@ -30,6 +31,7 @@ typedef struct plua_engine {
 } plua_engine;
 
 typedef struct plua_db {
+    lua_State *main; /* main thread of the state */
     pl_arena objects;     /* Lua's memory: engines, registry, declarations */
     plua_engine *engines; /* default first */
     pl_registry registry;
@@ -38,6 +40,7 @@ typedef struct plua_db {
     bool echo;
     bool batch_lazy;
     bool listening; /* some listener wants statements (trace) */
+    bool session_events; /* some listener wants events of sessions or instances */
     uint64_t compiled_hits, compiled_misses;
     struct plua_cache *compiled; /* compiled.h; NULL until first used */
 } plua_db;
@@ -54,6 +57,9 @@ plua_db *plua_db_of(const pl_metadata *md);
 /* The engine of a table. */
 plua_engine *plua_engine_of(const pl_table *t);
 
+/* The engine of a bind key (NULL: the default), made unconfigured when missing. */
+plua_engine *plua_engine_get(lua_State *L, plua_db *db, const char *key);
+
 /* A connection of an engine: an idle one or a new one. Give back with plua_engine_return.
  */
 pl_code plua_engine_connect(lua_State *L, plua_engine *e, pl_conn **out, pl_error *err);
@@ -66,5 +72,7 @@ struct plua_session *plua_push_session(lua_State *L, plua_db *db);
 /* Pushes the model userdata / the metatable of instances of a mapper. [-0, +1, -] */
 void plua_push_model(lua_State *L, const pl_mapper *m);
 void plua_push_instance_meta(lua_State *L, const pl_mapper *m);
+
+int plua_open_database(lua_State *L);
 
 #endif

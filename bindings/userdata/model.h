@@ -16,6 +16,8 @@ typedef struct plua_model {
     pl_mapper *mapper;
     plua_db *db;
     pl_node *entity; /* ENTITY node over the plain table, in the metadata's memory */
+    bool attribute_events; /* validators or set/append/remove listeners */
+    bool instance_events;  /* init, load, refresh, expire listeners */
 } plua_model;
 
 enum {
@@ -48,6 +50,12 @@ void plua_configure(lua_State *L, plua_db *db);
 ** with a suggestion when there is none. [-0, +1, v]
 */
 void plua_class_attr(lua_State *L, int idx, int key);
+
+/* Pushes a member (see members) of a mapper's model or of its ancestors; its type. [-0,
+ * +1, -] */
+int plua_push_inherited(lua_State *L, const pl_mapper *m, int key);
+
+int plua_open_model(lua_State *L);
 
 /* Raises AttributeError "User has no attribute 'nmae'", hint: did you mean 'name'? */
 _Noreturn void plua_no_attribute(lua_State *L, const pl_mapper *m, const char *name);

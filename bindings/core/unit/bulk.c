@@ -156,7 +156,7 @@ pl_code pl_bulk_insert(pl_conn *conn, const pl_dialect *d, const pl_table *t,
                        pl_column *const *columns, size_t ncolumns,
                        int (*next)(void *ud, pl_slot *row, pl_error *err), void *ud,
                        int64_t *count, pl_error *err) {
-    enum { ROWS = 128 };
+    enum { ROWS = 100 };
     bulk b = {.conn = conn, .d = d, .t = t, .columns = columns, .ncolumns = ncolumns};
     pl_alloc alloc = err->texts.alloc;
     size_t most = ncolumns ? (size_t)d->max_variables / ncolumns : 1;

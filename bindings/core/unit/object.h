@@ -48,7 +48,6 @@ enum {
     PL_OBJ_PARTIAL = 256,   /* some column slot is PL_UNSET and may be loaded */
     PL_OBJ_KEYED = 512,     /* has an identity: a row with this key exists or existed */
     PL_OBJ_FLUSHING = 1024, /* in the flush that is running */
-    PL_OBJ_SAVED = 2048,    /* INSERTed in the transaction that is open */
     PL_OBJ_ORPHAN = 4096,
     PL_OBJ_JSON = 8192, /* a decoded JSON value may have been changed in place */
     PL_OBJ_SHIFT = 16   /* upper half: the glue's own */
@@ -64,6 +63,7 @@ struct pl_object {
     uint32_t status;
     uint32_t pin;   /* place in the session's list of objects it keeps alive, 0: none */
     uint32_t index; /* scratch of a flush */
+    uint32_t tx;    /* the session's transaction that INSERTed it; 0: an earlier one */
 };
 
 static inline pl_state pl_object_state(const pl_object *o) {

@@ -140,7 +140,7 @@ typedef struct pl_shape {
     uint64_t bits[]; /* columns (by position in the table) with a value to write */
 } pl_shape;
 
-enum { PL_ROWS = 128, PL_KEYS = 500 }; /* rows of an INSERT, keys of a DELETE */
+enum { PL_ROWS = 100, PL_KEYS = 500 }; /* rows of an INSERT, keys of a DELETE */
 
 static inline pl_object *pl_batch_object(const pl_flush *f, uint32_t i) {
     return f->items[f->order[i]].o;

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** cursor.c - see cursor.h.
+*/
+#include "userdata/cursor.h"
+#include "userdata/compiled.h"
+#include "userdata/query.h"
+
+static const char CURSOR_KEY = 0;
+
+void plua_cursor_close(plua_cursor *c) {
+    if (!c->stmt)
+        return;
+    pl_stmt_release(c->stmt);
+    c->stmt = NULL;
+    c->rt->open_results--;
+    if (c->compiled)
+        plua_compiled_release(c->compiled);
+    c->compiled = NULL;
+}
+
+static int cursor_gc(lua_State *L) {
+    plua_cursor_close(lua_touserdata(L, 1));
+    return 0;
+}
+
+static plua_cursor *push_cursor(lua_State *L, plua_session *s) {
+    plua_cursor *c = lua_newuserdatauv(L, sizeof *c, 1);
+    *c = (plua_cursor){.s = s, .rt = plua_rt(L)};
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &CURSOR_KEY);
+    lua_setmetatable(L, -2);
+    return c;
+}
+
+/* Binds the literals; values of named parameters are kept by the cursor's user value. */
+static void bind(lua_State *L, plua_cursor *c, const pl_vec *literals, int params) {
+    int top = lua_gettop(L);
+    for (size_t i = 0; i < c->compiled->nplan; i++) {
+        const pl_node *lit = literals->v[c->compiled->plan[i]];
+        pl_slot value = lit->value;
+        if (lit->text) {
+            plua_parameter(L, params, lit, &value);
+            if (lua_getiuservalue(L, top, 1) != LUA_TTABLE) {
+                lua_pop(L, 1);
+                lua_newtable(L);
+                lua_pushvalue(L, -1);
+                lua_setiuservalue(L, top, 1);
+            }
+            lua_insert(L, -2);
+            lua_rawseti(L, -2, (lua_Integer)i + 1);
+        }
+        plua_check(L, pl_stmt_bind(c->stmt, (int)i + 1, &value, plua_err(L)));
+        lua_settop(L, top);
+    }
+}
+
+/* The engine of the first table of a statement; the default one when it names none. */
+static plua_engine *statement_engine(plua_session *s, const pl_compiled *c) {
+    if (c->ntables > 0)
+        return plua_engine_of(c->tables[0]);
+    return s->db->engines;
+}
+
+static void warn_cartesian(lua_State *L, plua_session *s, const pl_compiled *c) {
+    (void)s;
+    lua_warning(L, "SELECT statement has a cartesian product between FROM elements: '",
+                1);
+    lua_warning(L, c->loose ? c->loose : "?", 1);
+    lua_warning(L, "' is not joined to the others", 0);
+}
+
+plua_cursor *plua_cursor_open(lua_State *L, plua_session *s, int stmt, pl_node *node,
+                              int params) {
+    plua_session_usable(L, s);
+    plua_cursor *c = push_cursor(L, s);
+    pl_vec *literals = plua_literals(L, s->db);
+    const pl_compiled *compiled =
+        plua_compile(L, s->db, stmt ? lua_touserdata(L, stmt) : node, literals);
+    bool write = compiled->kind == PL_S_INSERT || compiled->kind == PL_S_UPDATE ||
+                 compiled->kind == PL_S_DELETE;
+    if (compiled->cartesian)
+        warn_cartesian(L, s, compiled);
+    c->conn = plua_session_conn(L, s, statement_engine(s, compiled), write);
+    plua_check(L, pl_conn_prepare(c->conn, compiled->sql, compiled->len,
+                                  compiled->cacheable, &c->stmt, plua_err(L)));
+    plua_compiled_keep(compiled);
+    c->compiled = compiled;
+    c->rt->open_results++;
+    if (compiled->kind == PL_S_TEXT && !pl_stmt_readonly(c->stmt))
+        s->raw_writes = true;
+    bind(L, c, literals, params);
+    return c;
+}
+
+bool plua_cursor_step(lua_State *L, plua_cursor *c) {
+    if (!c->stmt)
+        return false;
+    pl_error *err = plua_err(L);
+    switch (pl_stmt_step(c->stmt, err)) {
+    case PL_STEP_ROW: c->rows++; return true;
+    case PL_STEP_DONE: plua_cursor_close(c); return false;
+    default: plua_cursor_close(c); plua_throw(L);
+    }
+}
+
+int64_t plua_cursor_finish(lua_State *L, plua_cursor *c) {
+    while (plua_cursor_step(L, c))
+        continue;
+    return pl_conn_changes(c->conn);
+}
+
+int plua_open_cursor(lua_State *L) {
+    static const luaL_Reg meta[] = {
+        {"__gc", cursor_gc}, {"__close", cursor_gc}, {NULL, NULL}};
+    lua_newtable(L);
+    luaL_setfuncs(L, meta, 0);
+    lua_pushliteral(L, "perilune.Cursor");
+    lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &CURSOR_KEY);
+    lua_newtable(L);
+    return 1;
+}

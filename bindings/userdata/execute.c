@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** execute.c - the ends of a query: all, first, one, count, each ... and session:execute.
+**
+** A run compiles (or finds) the SQL, steps it and turns each row into what the select
+*list
+** asks for: instances for entities, values for columns, rows for several things.
+*/
+#include "userdata/execute.h"
+#include "userdata/cursor.h"
+#include "userdata/eager.h"
+#include "userdata/loader.h"
+#include "userdata/materialize.h"
+#include "userdata/model.h"
+#include "userdata/option.h"
+#include "userdata/query.h"
+#include "userdata/row.h"
+#include "userdata/value.h"
+
+#include <string.h>
+
+enum { MAX_ITEMS = 64 };
+
+/* One thing the select list asks for. */
+typedef struct item {
+    plua_maker *maker; /* an entity, else NULL: column `first` as a value */
+    int first;
+    const pl_type *type;
+} item;
+
+/*
+** A query being run. Lives in a userdata on the stack (at `self`); makers and their Lua
+** values stand above it.
+*/
+typedef struct run {
+    plua_session *s;
+    plua_cursor *cursor;
+    int cursoridx;
+    int nitems;
+    int ncolumns; /* of items; an eager load may have added more */
+    item items[MAX_ITEMS];
+    plua_maker makers[4];
+    int nmakers;
+    pl_slot *columns; /* one row */
+    int rowmeta;      /* metatable of rows, when there are several items */
+    plua_eager *eager;
+} run;
+
+static plua_session *query_session(lua_State *L, int idx) {
+    const pl_node *n = plua_tonode(L, idx);
+    plua_db *db = plua_statement_db(n);
+    if (!db)
+        plua_raise_hint(L, PL_EUNBOUND, "run it by db.session:execute(statement)",
+                        "this statement names no table, so its database is not known");
+    plua_configure(L, db);
+    plua_session *s = plua_push_session(L, db);
+    lua_pop(L, 1);
+    return s;
+}
+
+static void add_item(lua_State *L, run *r, const pl_node *n, int *column) {
+    if (r->nitems == MAX_ITEMS)
+        plua_raise(L, PL_EINVALID, "a query can return at most %d things", MAX_ITEMS);
+    item *it = &r->items[r->nitems++];
+    it->first = *column;
+    if (n->kind != PL_N_ENTITY) {
+        it->type = r->cursor->compiled->columns[*column].type;
+        (*column)++;
+        return;
+    }
+    if (r->nmakers == 4)
+        plua_raise(L, PL_EINVALID, "a query can return at most 4 entities");
+    it->maker = &r->makers[r->nmakers++];
+    plua_maker_begin(L, it->maker, r->s, n, *column);
+    *column += (int)n->nkids;
+}
+
+/* Items of a statement without a select list of ours: its own columns. */
+static void raw_items(lua_State *L, run *r) {
+    int n = pl_stmt_column_count(r->cursor->stmt);
+    for (int i = 0; i < n && i < MAX_ITEMS; i++) {
+        const pl_compiled *c = r->cursor->compiled;
+        r->items[i].first = i;
+        r->items[i].type = (size_t)i < c->ncolumns ? c->columns[i].type
+                                                   : plua_decltype(r->cursor->stmt, i);
+    }
+    r->nitems = r->ncolumns = n < MAX_ITEMS ? n : MAX_ITEMS;
+    (void)L;
+}
+
+static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
+    uint32_t first = 0;
+    int column = 0;
+    const pl_node *list = plua_statement_items(stmt, &first);
+    if (!list) {
+        raw_items(L, r);
+        return;
+    }
+    for (uint32_t i = first; i < list->nkids; i++)
+        add_item(L, r, list->kids[i], &column);
+    r->ncolumns = column;
+}
+
+/* Begins to run the statement at idx: pushes what the run needs; its own slot is first.
+ */
+static run *begin(lua_State *L, plua_session *s, int idx, int params) {
+    idx = lua_absindex(L, idx);
+    run *r = lua_newuserdatauv(L, sizeof *r, 0);
+    memset(r, 0, sizeof *r);
+    r->s = s;
+    if (s->autoflush)
+        plua_session_autoflush(L, s);
+    int stmt = plua_eager_prepare(L, s, idx, &r->eager);
+    r->cursor = plua_cursor_open(L, s, stmt, NULL, params);
+    r->cursoridx = lua_gettop(L);
+    plan_items(L, r, lua_touserdata(L, idx));
+    int total = pl_stmt_column_count(r->cursor->stmt);
+    r->columns = lua_newuserdatauv(L, (size_t)total * sizeof(pl_slot) + 1, 0);
+    plua_execution_option(L, idx, "populate_existing");
+    bool existing = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    for (int i = 0; i < r->nmakers; i++)
+        r->makers[i].existing = existing;
+    if (r->eager)
+        plua_eager_begin(L, r->eager, r->makers, r->nmakers, r->ncolumns);
+    if (r->nitems != 1 || !r->items[0].maker)
+        r->rowmeta = plua_row_meta(L, r->cursor, idx, r->nitems);
+    return r;
+}
+
+/* Steps; false at the end. */
+static bool next(lua_State *L, run *r) {
+    if (!plua_cursor_step(L, r->cursor))
+        return false;
+    pl_stmt_columns(r->cursor->stmt, 0, pl_stmt_column_count(r->cursor->stmt),
+                    r->columns);
+    return true;
+}
+
+static void push_item(lua_State *L, run *r, const item *it) {
+    if (it->maker)
+        plua_make(L, it->maker, r->columns);
+    else
+        plua_push_slot(L, it->type, &r->columns[it->first], NULL);
+}
+
+/* Pushes the current row: an instance, or a row of values. */
+static void push_row(lua_State *L, run *r) {
+    if (r->nitems == 1 && r->items[0].maker) {
+        push_item(L, r, &r->items[0]);
+        if (r->eager)
+            plua_eager_row(L, r->eager, r->columns);
+        return;
+    }
+    lua_createtable(L, r->nitems, 0);
+    for (int i = 0; i < r->nitems; i++) {
+        push_item(L, r, &r->items[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushvalue(L, r->rowmeta);
+    lua_setmetatable(L, -2);
+}
+
+/*
+** All rows as a list. Rows of one entity count once each (an eager join repeats them).
+** [-0, +1, v]
+*/
+static lua_Integer collect(lua_State *L, run *r, lua_Integer max) {
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    bool unique = r->eager && plua_eager_repeats(r->eager);
+    if (unique)
+        lua_newtable(L);
+    lua_Integer n = 0;
+    while (n < max && next(L, r)) {
+        push_row(L, r);
+        if (unique) {
+            lua_pushvalue(L, -1);
+            if (lua_rawget(L, list + 1) != LUA_TNIL) {
+                lua_settop(L, list + 1);
+                continue;
+            }
+            lua_pop(L, 1);
+            lua_pushvalue(L, -1);
+            lua_pushboolean(L, 1);
+            lua_rawset(L, list + 1);
+        }
+        lua_rawseti(L, list, ++n);
+    }
+    plua_cursor_close(r->cursor);
+    lua_settop(L, list);
+    if (r->eager)
+        plua_eager_finish(L, r->eager, list);
+    luaL_setmetatable(L, PLUA_LIST);
+    return n;
+}
+
+/* Replaces everything above `base` by the value on top. */
+static void leave(lua_State *L, int base) {
+    lua_replace(L, base + 1);
+    lua_settop(L, base + 1);
+}
+
+static lua_Integer run_all(lua_State *L, plua_session *s, int idx, int params,
+                           lua_Integer max) {
+    int base = lua_gettop(L);
+    lua_Integer n = collect(L, begin(L, s, idx, params), max);
+    leave(L, base);
+    return n;
+}
+
+static pl_node *check_query(lua_State *L, const char *method) {
+    pl_node *n = plua_checkself(L, PLUA_QUERY, method);
+    lua_settop(L, lua_gettop(L) < 1 ? 1 : lua_gettop(L));
+    return n;
+}
+
+/* ---- ends -------------------------------------------------------------------------- */
+
+static int query_all(lua_State *L) {
+    check_query(L, "all");
+    run_all(L, query_session(L, 1), 1, 0, LUA_MAXINTEGER);
+    return 1;
+}
+
+/* Pushes the query at 1 with a LIMIT of n. */
+static void push_limited(lua_State *L, lua_Integer n) {
+    lua_getfield(L, 1, "limit");
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, n);
+    lua_call(L, 2, 1);
+}
+
+static bool has_limit(const pl_node *n) {
+    return pl_statement_find((pl_node *)n, PL_N_LIMIT) != NULL;
+}
+
+static int query_first(lua_State *L) {
+    pl_node *n = check_query(L, "first");
+    plua_session *s = query_session(L, 1);
+    if (has_limit(n))
+        lua_pushvalue(L, 1);
+    else
+        push_limited(L, 1);
+    run_all(L, s, -1, 0, LUA_MAXINTEGER);
+    lua_rawgeti(L, -1, 1);
+    return 1;
+}
+
+/* The only row; several raise. Pushes it and returns whether there is one. */
+static bool only(lua_State *L, const char *method) {
+    check_query(L, method);
+    lua_Integer n = run_all(L, query_session(L, 1), 1, 0, 2);
+    if (n > 1)
+        plua_raise(L, PL_EMULTIPLE,
+                   "Multiple rows were found when exactly one was required");
+    lua_rawgeti(L, -1, 1);
+    return n == 1;
+}
+
+static int query_one(lua_State *L) {
+    if (!only(L, "one"))
+        plua_raise(L, PL_ENORESULT, "No row was found when one was required");
+    return 1;
+}
+
+static int query_one_or_none(lua_State *L) {
+    only(L, "one_or_none");
+    return 1;
+}
+
+/* First column of a row (or the entity itself). [-1, +1] */
+static void first_value(lua_State *L) {
+    if (lua_istable(L, -1)) {
+        lua_rawgeti(L, -1, 1);
+        lua_remove(L, -2);
+    }
+}
+
+static int query_scalar(lua_State *L) {
+    only(L, "scalar");
+    first_value(L);
+    return 1;
+}
+
+/* Every row's first value. [-1, +1] */
+static void to_scalars(lua_State *L) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, -1, i);
+        if (!lua_istable(L, -1)) {
+            lua_pop(L, 1);
+            break;
+        }
+        lua_rawgeti(L, -1, 1);
+        lua_rawseti(L, -3, i);
+        lua_pop(L, 1);
+    }
+}
+
+static int query_scalars(lua_State *L) {
+    check_query(L, "scalars");
+    run_all(L, query_session(L, 1), 1, 0, LUA_MAXINTEGER);
+    to_scalars(L);
+    return 1;
+}
+
+/* Runs SELECT of one expression over the query as a derived table or EXISTS. */
+static int run_wrapped(lua_State *L, const char *how) {
+    plua_session *s = query_session(L, 1);
+    plua_shared(L);
+    lua_getfield(L, -1, how);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    run_all(L, s, -1, 0, 1);
+    lua_rawgeti(L, -1, 1);
+    first_value(L);
+    return 1;
+}
+
+static int query_count(lua_State *L) {
+    check_query(L, "count");
+    return run_wrapped(L, "wrap_count");
+}
+
+static int query_any(lua_State *L) {
+    check_query(L, "any");
+    return run_wrapped(L, "wrap_any");
+}
+
+/* ---- get --------------------------------------------------------------------------- */
+
+/* Key values at stack idx.. (scalars, or one table by position or name) to slots. */
+static void key_values(lua_State *L, const pl_mapper *m, int idx, pl_slot *values) {
+    int n = lua_gettop(L) - idx + 1;
+    if (n == 1 && lua_istable(L, idx)) {
+        for (int i = 0; i < m->npk; i++) {
+            if (lua_getfield(L, idx, m->attrs[m->pk[i]].name) == LUA_TNIL) {
+                lua_pop(L, 1);
+                lua_geti(L, idx, i + 1);
+            }
+        }
+        lua_remove(L, idx);
+        n = m->npk;
+    }
+    if (n != m->npk)
+        plua_raise(
+            L, PL_EINVALID,
+            "Incorrect number of values in identifier to get %s: %d given, %d wanted",
+            m->name, n, m->npk);
+    for (int i = 0; i < n; i++) {
+        const pl_attr *a = &m->attrs[m->pk[i]];
+        plua_to_slot(L, idx + i, a->type, a->label ? a->label : a->name, &values[i]);
+    }
+}
+
+static int get(lua_State *L, plua_session *s, pl_mapper *m, int idx) {
+    pl_slot values[8];
+    key_values(L, m, idx, values);
+    plua_get(L, s, m, values, false);
+    return 1;
+}
+
+static int query_get(lua_State *L) {
+    pl_node *n = check_query(L, "get");
+    pl_mapper *m = plua_statement_target(n, NULL);
+    if (!m || n->kind != PL_N_SELECT)
+        plua_raise(L, PL_EINVALID, "get() is for a plain Model.query");
+    return get(L, query_session(L, 1), m, 2);
+}
+
+static pl_mapper *check_mapper(lua_State *L, int idx) {
+    pl_mapper *m = plua_tomapper(L, idx, NULL);
+    if (!m)
+        plua_raise(L, PL_EARGUMENT, "a model expected, got %s", plua_typename(L, idx));
+    return m;
+}
+
+static int session_get(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "get");
+    plua_session_usable(L, s);
+    return get(L, s, check_mapper(L, 2), 3);
+}
+
+static int session_get_one(lua_State *L) {
+    session_get(L);
+    if (lua_isnil(L, -1))
+        plua_raise(L, PL_ENORESULT, "No row was found when one was required");
+    return 1;
+}
+
+/* ---- each -------------------------------------------------------------------------- */
+
+/* Upvalue 1: table that holds the stack of the run; 2: the run. */
+static int each_next(lua_State *L) {
+    run *r = lua_touserdata(L, lua_upvalueindex(1));
+    lua_settop(L, 0);
+    lua_Integer n = lua_tointeger(L, lua_upvalueindex(3));
+    luaL_checkstack(L, (int)n + 20, "each");
+    for (lua_Integer i = 1; i <= n; i++)
+        lua_rawgeti(L, lua_upvalueindex(2), i);
+    if (!r->cursor->stmt || !next(L, r))
+        return 0;
+    int top = lua_gettop(L);
+    for (int i = 0; i < r->nitems; i++)
+        push_item(L, r, &r->items[i]);
+    for (int i = 0; i < r->nmakers; i++) {
+        lua_pushvalue(L, r->makers[i].writer.pageidx);
+        lua_rawseti(L, lua_upvalueindex(2), r->makers[i].writer.pageidx);
+    }
+    return lua_gettop(L) - top;
+}
+
+/*
+** each([batch]): streams. The run's stack is kept in a table between steps; it starts at
+** index 1 there because the run begins on an empty stack (a function of its own).
+*/
+static int start_each(lua_State *L) {
+    plua_session *s = plua_push_session(L, plua_statement_db(plua_tonode(L, 1)));
+    run *r = begin(L, s, 1, 0);
+    if (r->eager && plua_eager_repeats(r->eager))
+        plua_raise_hint(L, PL_EINVALID, "use selectinload, or :all()",
+                        "each() cannot stream a joined eager load of a list");
+    int n = lua_gettop(L);
+    int runidx = 3;
+    lua_createtable(L, n, 0);
+    for (int i = 1; i <= n; i++) {
+        lua_pushvalue(L, i);
+        lua_rawseti(L, -2, i);
+    }
+    lua_pushvalue(L, runidx);
+    lua_insert(L, -2);
+    lua_pushinteger(L, n);
+    lua_pushcclosure(L, each_next, 3);
+    lua_pushvalue(L, r->cursoridx);
+    return 2;
+}
+
+static int query_each(lua_State *L) {
+    check_query(L, "each");
+    query_session(L, 1);
+    lua_pushcfunction(L, start_each);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 2);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_rotate(L, -3, 2);
+    return 4;
+}
+
+/* ---- session:execute --------------------------------------------------------------- */
+
+static bool is_text(lua_State *L, int idx) {
+    return lua_type(L, idx) == LUA_TSTRING;
+}
+
+static void check_statement(lua_State *L, int idx) {
+    if (is_text(L, idx))
+        plua_raise_hint(
+            L, PL_EARGUMENT, "write db.text \"...\"",
+            "Textual SQL expression '%s' should be explicitly declared as text",
+            lua_tostring(L, idx));
+    if (!plua_tonode(L, idx))
+        plua_raise(L, PL_EARGUMENT, "a statement expected, got %s",
+                   plua_typename(L, idx));
+}
+
+/* Runs the statement at 2 with the parameters at 3; pushes a list or a row count. */
+static lua_Integer execute(lua_State *L, plua_session *s) {
+    check_statement(L, 2);
+    plua_configure(L, s->db);
+    if (!lua_isnoneornil(L, 3))
+        luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    int base = lua_gettop(L);
+    run *r = begin(L, s, 2, lua_istable(L, 3) ? 3 : 0);
+    if (r->cursor->compiled->kind != PL_S_SELECT &&
+        pl_stmt_column_count(r->cursor->stmt) == 0) {
+        lua_Integer changed = (lua_Integer)plua_cursor_finish(L, r->cursor);
+        s->raw_writes = true;
+        lua_settop(L, base);
+        plua_push_rowcount(L, changed);
+        return changed;
+    }
+    if (r->cursor->compiled->kind != PL_S_SELECT)
+        s->raw_writes = s->raw_writes || !pl_stmt_readonly(r->cursor->stmt);
+    lua_Integer n = collect(L, r, LUA_MAXINTEGER);
+    leave(L, base);
+    return n;
+}
+
+static int session_execute(lua_State *L) {
+    execute(L, plua_check_session(L, 1, "execute"));
+    return 1;
+}
+
+static int session_scalars(lua_State *L) {
+    execute(L, plua_check_session(L, 1, "scalars"));
+    to_scalars(L);
+    return 1;
+}
+
+static int session_scalar(lua_State *L) {
+    execute(L, plua_check_session(L, 1, "scalar"));
+    lua_rawgeti(L, -1, 1);
+    first_value(L);
+    return 1;
+}
+
+const luaL_Reg plua_query_ends[] = {
+    {"all", query_all},
+    {"first", query_first},
+    {"one", query_one},
+    {"one_or_none", query_one_or_none},
+    {"scalar", query_scalar},
+    {"scalars", query_scalars},
+    {"count", query_count},
+    {"any", query_any},
+    {"get", query_get},
+    {"each", query_each},
+    {NULL, NULL},
+};
+
+const luaL_Reg plua_session_run_methods[] = {
+    {"execute", session_execute}, {"scalars", session_scalars},
+    {"scalar", session_scalar},   {"get", session_get},
+    {"get_one", session_get_one}, {NULL, NULL},
+};

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** loader.c - see loader.h: expired and deferred columns, and which objects load together.
+*/
+#include "userdata/loader.h"
+#include "userdata/collection.h"
+#include "userdata/cursor.h"
+#include "userdata/event.h"
+#include "userdata/json.h"
+#include "userdata/materialize.h"
+#include "userdata/node.h"
+#include "userdata/related.h"
+#include "userdata/value.h"
+
+#include <string.h>
+
+enum { CHUNK = 500 };
+
+/* ---- who came together ------------------------------------------------------------- */
+
+typedef bool (*wants)(lua_State *L, int idx, pl_object *o, const void *what);
+
+/* Appends the live objects of a page that want it to the list at `list`. */
+static void page_objects(lua_State *L, plua_page *page, int map, int list, wants test,
+                         const void *what) {
+    for (uint32_t i = 0; i < page->nrows; i++) {
+        plua_push_key(L, page->mapper, plua_page_row(page, i));
+        if (lua_rawget(L, map) == LUA_TUSERDATA &&
+            test(L, lua_gettop(L), lua_touserdata(L, -1), what))
+            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+        else
+            lua_pop(L, 1);
+    }
+}
+
+/*
+** Pushes a list of the object at idx and, with `siblings`, those that came with it in one
+** result and pass the test. [-0, +1, m]
+*/
+static void push_peers(lua_State *L, plua_session *s, int idx, pl_object *o,
+                       bool siblings, wants test, const void *what) {
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    plua_page *page = siblings ? plua_push_page(L, idx, o) : NULL;
+    if (!page || lua_getiuservalue(L, -1, 1) != LUA_TTABLE) {
+        lua_settop(L, list);
+        lua_pushvalue(L, idx);
+        lua_rawseti(L, list, 1);
+        return;
+    }
+    int cohort = lua_gettop(L);
+    plua_identity_map(L, s, o->mapper);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, cohort);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, cohort, i);
+        plua_page *p = lua_touserdata(L, -1);
+        if (p && p->mapper->root == o->mapper->root)
+            page_objects(L, p, cohort + 1, list, test, what);
+        lua_settop(L, cohort + 1);
+    }
+    lua_settop(L, list);
+    if (lua_rawlen(L, list) == 0) {
+        lua_pushvalue(L, idx);
+        lua_rawseti(L, list, 1);
+    }
+}
+
+static bool batches(const plua_session *s, const pl_object *o) {
+    return s->db->batch_lazy && !(o->status & PLUA_OBJ_SINGLE);
+}
+
+/* ---- columns ----------------------------------------------------------------------- */
+
+static pl_node *need(lua_State *L, pl_node *n) {
+    if (!n)
+        luaL_error(L, "not enough memory");
+    return n;
+}
+
+/* ENTITY of the key and the unset or wanted columns of a mapper. */
+static pl_node *columns_entity(lua_State *L, pl_arena *a, const pl_object *o, bool all,
+                               uint16_t wanted) {
+    pl_mapper *m = o->mapper;
+    pl_node *entity = need(L, pl_node_new(a, PL_N_ENTITY, m->nslots));
+    uint32_t n = 0;
+    for (uint16_t i = 0; i < m->nslots; i++) {
+        bool key = false;
+        for (int k = 0; k < m->npk; k++)
+            key = key || m->pk[k] == i;
+        bool unset = plua_base(o)[i].tag == PL_UNSET && !m->attrs[i].deferred;
+        if (m->attrs[i].column && (key || all || unset || i == wanted) &&
+            (!all || !m->attrs[i].deferred || i == wanted || unset))
+            entity->kids[n++] = need(L, pl_node_column(a, m->attrs[i].column, NULL));
+    }
+    entity->nkids = n;
+    entity->ref = m;
+    return entity;
+}
+
+static pl_node *keys_condition(lua_State *L, pl_arena *a, const pl_mapper *m, int list,
+                               lua_Integer from, lua_Integer to) {
+    pl_node *any = need(L, pl_node_new(a, m->npk == 1 ? PL_N_IN : PL_N_OR,
+                                       (uint32_t)(to - from + 1) + (m->npk == 1)));
+    pl_column **pk = m->tables[0].table->pk;
+    if (m->npk == 1)
+        any->kids[0] = need(L, pl_node_column(a, pk[0], NULL));
+    for (lua_Integer i = from; i <= to; i++) {
+        lua_rawgeti(L, list, i);
+        const pl_slot *base = plua_base(lua_touserdata(L, -1));
+        lua_pop(L, 1);
+        if (m->npk == 1) {
+            any->kids[i - from + 1] =
+                need(L, pl_node_literal(a, pk[0]->type, base[m->pk[0]]));
+            continue;
+        }
+        pl_node *all = need(L, pl_node_new(a, PL_N_AND, m->npk));
+        for (int k = 0; k < m->npk; k++)
+            all->kids[k] = need(
+                L,
+                pl_node_binary(a, PL_OP_EQ, need(L, pl_node_column(a, pk[k], NULL)),
+                               need(L, pl_node_literal(a, pk[k]->type, base[m->pk[k]]))));
+        any->kids[i - from] = all;
+    }
+    return any;
+}
+
+/* Reads columns of objects from..to of the list, all of o's mapper or below. */
+static void read_columns(lua_State *L, plua_session *s, const pl_object *o, int list,
+                         lua_Integer from, lua_Integer to, bool all, uint16_t wanted) {
+    int top = lua_gettop(L);
+    pl_arena *a = plua_arena(L);
+    pl_node *entity = columns_entity(L, a, o, all, wanted);
+    pl_node *select = need(L, pl_node_new(a, PL_N_SELECT, 1));
+    select->kids[0] = entity;
+    pl_node *stmt = need(
+        L, pl_node_clause(a, PL_N_FROM, select, need(L, pl_mapper_from(a, o->mapper))));
+    stmt = need(L, pl_node_clause(a, PL_N_WHERE, stmt,
+                                  keys_condition(L, a, o->mapper, list, from, to)));
+    plua_cursor *cursor = plua_cursor_open(L, s, 0, stmt, 0);
+    plua_maker k;
+    plua_maker_begin(L, &k, s, entity, 0);
+    int n = pl_stmt_column_count(cursor->stmt);
+    pl_slot *row = lua_newuserdatauv(L, (size_t)n * sizeof *row, 0);
+    int base = lua_gettop(L);
+    while (plua_cursor_step(L, cursor)) {
+        pl_stmt_columns(cursor->stmt, 0, n, row);
+        plua_make(L, &k, row);
+        lua_settop(L, base);
+    }
+    lua_settop(L, top);
+    plua_arena_done(a);
+}
+
+_Noreturn static void raise_vanished(lua_State *L, const pl_object *o) {
+    plua_instance_describe(L, o);
+    plua_raise_hint(
+        L, PL_EDELETED, "expunge the object, or roll back",
+        "Instance '%s' has been deleted, or its row is otherwise not present.",
+        lua_tostring(L, -1));
+}
+
+static void read_all(lua_State *L, plua_session *s, const pl_object *o, int list,
+                     bool all, uint16_t wanted) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+    lua_Integer size = o->mapper->npk == 1 ? CHUNK : 100;
+    for (lua_Integer from = 1; from <= n; from += size)
+        read_columns(L, s, o, list, from, from + size - 1 < n ? from + size - 1 : n, all,
+                     wanted);
+}
+
+static bool is_stale(lua_State *L, int idx, pl_object *o, const void *what) {
+    if (pl_object_fresh(o) || pl_object_state(o) != PL_PERSISTENT ||
+        o->mapper != ((const pl_object *)what)->mapper)
+        return false;
+    plua_instance_forget_related(L, idx, o);
+    return true;
+}
+
+void plua_touch(lua_State *L, int idx, pl_object *o) {
+    plua_session *s = plua_object_session(o);
+    idx = lua_absindex(L, idx);
+    if (!s || pl_object_state(o) != PL_PERSISTENT)
+        return;
+    plua_session_usable(L, s);
+    plua_session_conn(L, s, plua_engine_of(o->mapper->tables[0].table), false);
+    if (pl_object_fresh(o))
+        return;
+    int top = lua_gettop(L);
+    push_peers(L, s, idx, o, batches(s, o), is_stale, o);
+    read_all(L, s, o, top + 1, true, PL_NO_SLOT);
+    lua_settop(L, top);
+    if (!pl_object_fresh(o))
+        raise_vanished(L, o);
+    if (s->db->session_events)
+        plua_event_instance(L, "refresh", idx, 0);
+}
+
+static bool lacks_slot(lua_State *L, int idx, pl_object *o, const void *what) {
+    (void)L;
+    (void)idx;
+    uint16_t slot = *(const uint16_t *)what;
+    return pl_object_state(o) == PL_PERSISTENT && slot < o->mapper->nslots &&
+           plua_base(o)[slot].tag == PL_UNSET && pl_object_fresh(o);
+}
+
+static void load_missing(lua_State *L, plua_session *s, int idx, pl_object *o,
+                         uint16_t slot) {
+    int top = lua_gettop(L);
+    push_peers(L, s, idx, o, batches(s, o), lacks_slot, &slot);
+    read_all(L, s, o, top + 1, false, slot);
+    lua_settop(L, top);
+    if (o->slots[slot].tag == PL_UNSET)
+        raise_vanished(L, o);
+}
+
+void plua_instance_load(lua_State *L, int idx, pl_object *o, uint16_t slot) {
+    if (!(o->status & PL_OBJ_KEYED))
+        return;
+    idx = lua_absindex(L, idx);
+    if (!pl_object_attached(o)) {
+        if (o->slots[slot].tag != PL_UNSET)
+            return;
+        plua_instance_describe(L, o);
+        plua_raise_hint(
+            L, PL_EDETACHED, "db.session:add(object) attaches it again",
+            "Instance %s is not bound to a Session; attribute refresh operation "
+            "of '%s' cannot proceed",
+            lua_tostring(L, -1), o->mapper->attrs[slot].name);
+    }
+    if (!pl_object_fresh(o) && !(o->slots[slot].flags & PL_SLOT_CHANGED))
+        plua_touch(L, idx, o);
+    if (o->slots[slot].tag == PL_UNSET && pl_object_state(o) == PL_PERSISTENT) {
+        plua_session *s = plua_object_session(o);
+        plua_session_usable(L, s);
+        load_missing(L, s, idx, o, slot);
+    }
+}
+
+void plua_refresh(lua_State *L, int idx, pl_object *o) {
+    plua_session *s = plua_object_session(o);
+    idx = lua_absindex(L, idx);
+    int top = lua_gettop(L);
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, 1);
+    plua_session_conn(L, s, plua_engine_of(o->mapper->tables[0].table), false);
+    o->epoch = s->cell->epoch - 1;
+    read_all(L, s, o, top + 1, true, PL_NO_SLOT);
+    lua_settop(L, top);
+    if (!pl_object_fresh(o))
+        raise_vanished(L, o);
+    if (s->db->session_events)
+        plua_event_instance(L, "refresh", idx, 0);
+}
+
+void plua_expire_attributes(lua_State *L, int idx, pl_object *o, int names) {
+    lua_Integer n = luaL_len(L, names);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_geti(L, names, i);
+        const char *name = luaL_checkstring(L, -1);
+        uint16_t slot = pl_mapper_slot(o->mapper, name);
+        pl_relation *r = pl_mapper_relation(o->mapper, name);
+        if (slot == PL_NO_SLOT && !r)
+            plua_no_attribute(L, o->mapper, name);
+        if (slot != PL_NO_SLOT) {
+            o->slots[slot] = plua_base(o)[slot] = (pl_slot){.tag = PL_UNSET};
+            o->status |= PL_OBJ_PARTIAL;
+        } else if (o->status & PL_OBJ_TABLE) {
+            plua_state_peek(L, idx, o);
+            plua_relation_forget(L, lua_gettop(L), r);
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+}
+
+/* ---- identity ---------------------------------------------------------------------- */
+
+void plua_get(lua_State *L, plua_session *s, pl_mapper *m, const pl_slot *values,
+              bool refresh) {
+    int top = lua_gettop(L);
+    plua_identity_map(L, s, m);
+    plua_push_key_values(L, values, m->npk);
+    lua_rawget(L, -2);
+    pl_object *o = lua_touserdata(L, -1);
+    if (o && !refresh) {
+        if (!pl_object_fresh(o))
+            plua_touch(L, lua_gettop(L), o);
+        lua_replace(L, top + 1);
+        lua_settop(L, top + 1);
+        if (!pl_mapper_is(o->mapper, m)) {
+            lua_pop(L, 1);
+            lua_pushnil(L);
+        }
+        return;
+    }
+    if (s->autoflush)
+        plua_session_autoflush(L, s);
+    pl_arena *a = plua_arena(L);
+    pl_node *entity = need(L, pl_mapper_entity(a, m, NULL, false));
+    pl_node *stmt = need(L, pl_node_new(a, PL_N_SELECT, 1));
+    stmt->kids[0] = entity;
+    stmt = need(L, pl_node_clause(a, PL_N_FROM, stmt, need(L, pl_mapper_from(a, m))));
+    pl_node *all = need(L, pl_node_new(a, PL_N_AND, m->npk));
+    for (int i = 0; i < m->npk; i++) {
+        const pl_column *c = m->tables[0].table->pk[i];
+        all->kids[i] =
+            need(L, pl_node_binary(a, PL_OP_EQ, need(L, pl_node_column(a, c, NULL)),
+                                   need(L, pl_node_literal(a, c->type, values[i]))));
+    }
+    stmt = need(L, pl_node_clause(a, PL_N_WHERE, stmt, all));
+    plua_cursor *cursor = plua_cursor_open(L, s, 0, stmt, 0);
+    plua_maker k;
+    plua_maker_begin(L, &k, s, entity, 0);
+    k.existing = refresh;
+    int n = pl_stmt_column_count(cursor->stmt);
+    pl_slot *row = lua_newuserdatauv(L, (size_t)n * sizeof *row, 0);
+    bool found = plua_cursor_step(L, cursor);
+    if (found) {
+        pl_stmt_columns(cursor->stmt, 0, n, row);
+        plua_make(L, &k, row);
+    } else {
+        lua_pushnil(L);
+    }
+    plua_cursor_close(cursor);
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    plua_arena_done(a);
+}
+
+void plua_identity_of(lua_State *L, const pl_object *o, const pl_relation *r) {
+    pl_slot values[8];
+    for (size_t i = 0; i < r->npairs && i < 8; i++) {
+        values[i] = o->slots[r->pairs[i].local_slot];
+        if (values[i].tag == PL_NULL) {
+            lua_pushboolean(L, 0);
+            return;
+        }
+    }
+    const plua_session *s = plua_object_session(o);
+    if (!r->to_key || !s) {
+        lua_pushnil(L);
+        return;
+    }
+    plua_identity_map(L, s, r->target);
+    plua_push_key_values(L, values, (int)r->npairs);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+}
+
+/* ---- relationships ----------------------------------------------------------------- */
+
+static bool lacks_relation(lua_State *L, int idx, pl_object *o, const void *what) {
+    const pl_relation *r = what;
+    if (pl_object_state(o) != PL_PERSISTENT || !pl_mapper_is(o->mapper, r->mapper))
+        return false;
+    plua_relation_peek(L, idx, o, r);
+    bool lacks = lua_isnil(L, -1);
+    const plua_collection *c = lacks ? NULL : plua_test_collection(L, -1);
+    if (c)
+        lacks = !c->loaded || c->epoch != o->session->epoch;
+    lua_pop(L, 1);
+    return lacks;
+}
+
+static void check_loadable(lua_State *L, const pl_object *o, const pl_relation *r) {
+    if (r->lazy == PL_LAZY_RAISE)
+        plua_raise_hint(L, PL_EINVALID, "load it with the query: db.selectinload(...)",
+                        "'%s.%s' is not available due to lazy='raise'", o->mapper->name,
+                        r->name);
+    if (pl_object_attached(o))
+        return;
+    plua_instance_describe(L, o);
+    plua_raise_hint(
+        L, PL_EDETACHED, "db.session:add(object) attaches it again",
+        "Parent instance %s is not bound to a Session; lazy load operation of "
+        "attribute '%s' cannot proceed",
+        lua_tostring(L, -1), r->name);
+}
+
+/* The foreign key must be there before it can be followed. */
+static void ensure_key(lua_State *L, int idx, pl_object *o, const pl_relation *r) {
+    for (size_t i = 0; i < r->npairs; i++)
+        if (o->slots[r->pairs[i].local_slot].tag == PL_UNSET)
+            plua_instance_load(L, idx, o, r->pairs[i].local_slot);
+}
+
+void plua_load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    if (!(o->status & PL_OBJ_KEYED) || pl_object_state(o) == PL_DELETED)
+        return;
+    idx = lua_absindex(L, idx);
+    check_loadable(L, o, r);
+    plua_session *s = plua_object_session(o);
+    plua_session_usable(L, s);
+    if (s->autoflush)
+        plua_session_autoflush(L, s);
+    ensure_key(L, idx, o, r);
+    int top = lua_gettop(L);
+    if (r->direction == PL_MANY_TO_ONE && r->to_key && r->simple) {
+        plua_identity_of(L, o, r);
+        if (!lua_isnil(L, -1)) {
+            plua_relation_loaded(L, idx, o, r);
+            return;
+        }
+        lua_pop(L, 1);
+        push_peers(L, s, idx, o, batches(s, o), lacks_relation, r);
+        plua_load_scalars(L, s, r, top + 1);
+    } else {
+        push_peers(L, s, idx, o, batches(s, o), lacks_relation, r);
+        plua_load_lists(L, s, r, top + 1);
+    }
+    lua_settop(L, top);
+}
+
+/* A dynamic list is the query of its rows, with append and remove. */
+void plua_dynamic_collection(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    (void)o;
+    idx = lua_absindex(L, idx);
+    plua_shared(L);
+    lua_getfield(L, -1, "dynamic");
+    lua_remove(L, -2);
+    lua_pushvalue(L, idx);
+    lua_pushstring(L, r->name);
+    lua_pushboolean(L, r->lazy == PL_LAZY_WRITE_ONLY);
+    lua_call(L, 3, 1);
+}
+
+/* ---- JSON -------------------------------------------------------------------------- */
+
+static void scan_slot(lua_State *L, int idx, pl_object *o, uint16_t slot) {
+    plua_state_peek(L, idx, o);
+    lua_rawgeti(L, -1, o->mapper->nslots + slot + 1);
+    const pl_slot *v = &o->slots[slot];
+    if (lua_istable(L, -1) &&
+        plua_json_changed(L, lua_gettop(L), v->tag == PL_TEXT ? v->v.s : "",
+                          v->tag == PL_TEXT ? v->len : 0, o->mapper->attrs[slot].name)) {
+        int value = lua_gettop(L);
+        plua_instance_set_slot(L, idx, o, slot, value);
+        plua_state_peek(L, idx, o);
+        lua_pushvalue(L, value);
+        lua_rawseti(L, -2, o->mapper->nslots + slot + 1);
+        lua_settop(L, value);
+    }
+    lua_pop(L, 2);
+}
+
+void plua_json_scan(lua_State *L, int idx, pl_object *o) {
+    if (!(o->status & PL_OBJ_JSON))
+        return;
+    idx = lua_absindex(L, idx);
+    for (uint16_t i = 0; i < o->mapper->nslots; i++)
+        if (o->mapper->attrs[i].type->kind == PL_K_JSON)
+            scan_slot(L, idx, o, i);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** materialize.c - see materialize.h. One pass over each row: key, identity map, copy.
+*/
+#include "userdata/materialize.h"
+#include "userdata/event.h"
+#include "userdata/model.h"
+#include "userdata/value.h"
+
+#include <string.h>
+
+static int column_of(const plua_maker *k, uint16_t slot) {
+    for (int i = 0; i < k->n; i++)
+        if (k->slots[i] == slot)
+            return i;
+    return -1;
+}
+
+static void find_key(lua_State *L, plua_maker *k) {
+    if (k->mapper->npk > 8)
+        plua_raise(L, PL_EARGUMENT, "%s: a primary key of more than 8 columns",
+                   k->mapper->name);
+    for (int i = 0; i < k->mapper->npk; i++) {
+        int c = column_of(k, k->mapper->pk[i]);
+        if (c < 0)
+            plua_raise(L, PL_EINVALID, "%s cannot be loaded without its primary key",
+                       k->mapper->name);
+        k->pkcol[i] = (uint16_t)c;
+    }
+    k->discriminator = k->mapper->polymorphic_on == PL_NO_SLOT
+                           ? -1
+                           : column_of(k, k->mapper->polymorphic_on);
+}
+
+void plua_maker_begin(lua_State *L, plua_maker *k, plua_session *s, const pl_node *entity,
+                      int first) {
+    pl_mapper *m = (pl_mapper *)entity->ref;
+    luaL_checkstack(L, 20, "too many entities");
+    *k = (plua_maker){.s = s, .mapper = m, .first = first, .n = (int)entity->nkids};
+    uint16_t *slots = lua_newuserdatauv(L, entity->nkids * sizeof *slots, 0);
+    for (uint32_t i = 0; i < entity->nkids; i++)
+        slots[i] = pl_mapper_column_slot(m, entity->kids[i]->ref);
+    k->slots = slots;
+    find_key(L, k);
+    k->partial = entity->nkids < m->nslots;
+    plua_identity_map(L, s, m);
+    k->map = lua_gettop(L);
+    plua_push_model(L, m);
+    k->events = ((plua_model *)lua_touserdata(L, -1))->instance_events;
+    lua_getiuservalue(L, -1, PLUA_MODEL_META);
+    lua_remove(L, -2);
+    k->meta = lua_gettop(L);
+    plua_writer_begin(L, &k->writer, true);
+}
+
+static void push_row_key(lua_State *L, const plua_maker *k, const pl_slot *row) {
+    pl_slot values[8];
+    for (int i = 0; i < k->mapper->npk; i++)
+        values[i] = row[k->pkcol[i]];
+    plua_push_key_values(L, values, k->mapper->npk);
+}
+
+/* Looks the key up; pushes what the map has. False when the key is NULL. */
+static bool look_up(lua_State *L, const plua_maker *k, const pl_slot *row) {
+    const pl_slot *key = &row[k->pkcol[0]];
+    if (k->mapper->npk == 1 && key->tag == PL_INT) {
+        lua_rawgeti(L, k->map, key->v.i);
+        return true;
+    }
+    bool any = false;
+    for (int i = 0; i < k->mapper->npk; i++)
+        any = any || row[k->pkcol[i]].tag != PL_NULL;
+    if (!any)
+        return false;
+    push_row_key(L, k, row);
+    lua_rawget(L, k->map);
+    return true;
+}
+
+/* The mapper and metatable for a row: a subclass when the discriminator says so. */
+static pl_mapper *row_mapper(lua_State *L, const plua_maker *k, const pl_slot *row) {
+    if (k->discriminator < 0 || row[k->discriminator].tag <= PL_NULL) {
+        lua_pushvalue(L, k->meta);
+        return k->mapper;
+    }
+    pl_mapper *m = pl_mapper_polymorphic(k->mapper->root, &row[k->discriminator]);
+    if (!m) {
+        plua_push_slot(L, pl_type_plain(PL_K_ANY), &row[k->discriminator], NULL);
+        plua_raise(L, PL_EVALUE, "No such polymorphic_identity '%s' is defined for %s",
+                   luaL_tolstring(L, -1, NULL), k->mapper->root->name);
+    }
+    if (m == k->mapper)
+        lua_pushvalue(L, k->meta);
+    else
+        plua_push_instance_meta(L, m);
+    return m;
+}
+
+static void remember(lua_State *L, const plua_maker *k, const pl_slot *row) {
+    const pl_slot *key = &row[k->pkcol[0]];
+    if (k->mapper->npk == 1 && key->tag == PL_INT) {
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, k->map, key->v.i);
+        return;
+    }
+    push_row_key(L, k, row);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, k->map);
+}
+
+static pl_object *make_new(lua_State *L, plua_maker *k, const pl_slot *row) {
+    pl_mapper *m = row_mapper(L, k, row);
+    pl_object *o = plua_new_instance(L, m, -1, 0, true);
+    o->slots = plua_write_row(L, &k->writer, m, row, k->slots, k->n);
+    lua_pushvalue(L, k->writer.pageidx);
+    lua_setiuservalue(L, -2, 1);
+    lua_remove(L, -2);
+    o->session = k->s->cell;
+    o->epoch = k->s->cell->epoch;
+    o->status = PL_PERSISTENT | PL_OBJ_KEYED | PL_OBJ_PAGED |
+                (k->partial || m != k->mapper ? PL_OBJ_PARTIAL : 0) |
+                (k->single ? (uint32_t)PLUA_OBJ_SINGLE : 0);
+    remember(L, k, row);
+    if (k->events)
+        plua_event_instance(L, "load", lua_gettop(L), 0);
+    return o;
+}
+
+/* Writes the row's values over an instance that is stale or wanted anew. */
+static void overwrite(lua_State *L, plua_maker *k, int idx, pl_object *o,
+                      const pl_slot *row) {
+    bool stale = !pl_object_fresh(o);
+    bool unpartial = o->mapper == k->mapper && !k->partial;
+    for (int i = 0; i < k->n; i++) {
+        uint16_t slot = k->slots[i];
+        pl_slot *base = &plua_base(o)[slot];
+        bool changed = (o->slots[slot].flags & PL_SLOT_CHANGED) != 0;
+        if (pl_slot_same(base, &row[i]) || (changed && !k->existing))
+            continue;
+        if (!stale && !k->existing && base->tag != PL_UNSET)
+            continue;
+        plua_instance_store(L, idx, o, slot, &row[i]);
+        o->slots[slot].flags = 0;
+        *base = o->slots[slot];
+    }
+    if (unpartial)
+        o->status &= ~(uint32_t)PL_OBJ_PARTIAL;
+    o->epoch = k->s->cell->epoch;
+    o->status &= ~(uint32_t)PLUA_OBJ_EXPIRED;
+}
+
+pl_object *plua_make(lua_State *L, plua_maker *k, const pl_slot *columns) {
+    const pl_slot *row = columns + k->first;
+    if (!look_up(L, k, row)) {
+        lua_pushnil(L);
+        return NULL;
+    }
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return make_new(L, k, row);
+    }
+    pl_object *o = lua_touserdata(L, -1);
+    if (!pl_object_fresh(o) || k->existing || (o->status & PL_OBJ_PARTIAL))
+        overwrite(L, k, lua_gettop(L), o, row);
+    return o;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** page.c - see page.h.
+*/
+#include "userdata/page.h"
+#include "userdata/instance.h"
+
+#include <string.h>
+
+enum { PAGE_FIRST = 512, PAGE_MAX = 32 * 1024 - 128, PAGE_ALIGN = 8 };
+
+void plua_writer_begin(lua_State *L, plua_writer *w, bool cohort) {
+    lua_pushnil(L);
+    *w = (plua_writer){.pageidx = lua_gettop(L), .expect = PAGE_FIRST};
+    if (!cohort)
+        return;
+    lua_newtable(L);
+    w->cohortidx = lua_gettop(L);
+    plua_shared(L);
+    if (lua_getfield(L, -1, "weak") == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "v");
+        lua_setfield(L, -2, "__mode");
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, "weak");
+    }
+    lua_setmetatable(L, w->cohortidx);
+    lua_settop(L, w->cohortidx);
+}
+
+static void new_page(lua_State *L, plua_writer *w, pl_mapper *m, size_t need) {
+    size_t size = need > w->expect ? need : w->expect;
+    size = (size + PAGE_ALIGN - 1) / PAGE_ALIGN * PAGE_ALIGN;
+    if (w->expect < PAGE_MAX)
+        w->expect = w->expect * 4 < PAGE_MAX ? w->expect * 4 : PAGE_MAX;
+    plua_page *p = lua_newuserdatauv(L, sizeof *p + size, w->cohortidx ? 1 : 0);
+    *p = (plua_page){.mapper = m, .size = (uint32_t)size};
+    if (w->cohortidx) {
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, w->cohortidx, (lua_Integer)lua_rawlen(L, w->cohortidx) + 1);
+        lua_pushvalue(L, w->cohortidx);
+        lua_setiuservalue(L, -2, 1);
+    }
+    lua_replace(L, w->pageidx);
+    w->page = p;
+}
+
+static size_t bytes_of(const pl_slot *from, int n) {
+    size_t bytes = 0;
+    for (int i = 0; i < n; i++)
+        if (from[i].tag == PL_TEXT || from[i].tag == PL_BLOB)
+            bytes += from[i].len;
+    return bytes;
+}
+
+pl_slot *plua_write_row(lua_State *L, plua_writer *w, pl_mapper *m, const pl_slot *from,
+                        const uint16_t *to, int n) {
+    size_t fixed = m->nslots * sizeof(pl_slot);
+    size_t need = fixed + bytes_of(from, n);
+    need = (need + PAGE_ALIGN - 1) / PAGE_ALIGN * PAGE_ALIGN;
+    plua_page *p = w->page;
+    if (!p || p->mapper != m ||
+        p->size - p->used - (p->nrows + 1) * sizeof(uint32_t) < need ||
+        p->used + (p->nrows + 1) * sizeof(uint32_t) > p->size) {
+        new_page(L, w, m, need + sizeof(uint32_t));
+        p = w->page;
+    }
+    pl_slot *row = (pl_slot *)(p->data + p->used);
+    char *text = (char *)row + fixed;
+    ((uint32_t *)(p->data + p->size))[-1 - (int64_t)p->nrows] = p->used;
+    p->nrows++;
+    p->used += (uint32_t)need;
+    if (n < m->nslots)
+        memset(row, 0, fixed);
+    for (int i = 0; i < n; i++) {
+        pl_slot *slot = &row[to[i]];
+        *slot = from[i];
+        if (from[i].tag == PL_TEXT || from[i].tag == PL_BLOB) {
+            memcpy(text, from[i].v.s, from[i].len);
+            slot->v.s = text;
+            text += from[i].len;
+        }
+    }
+    return row;
+}
+
+plua_page *plua_push_page(lua_State *L, int idx, const pl_object *o) {
+    lua_getiuservalue(L, idx, 1);
+    if (o->status & PL_OBJ_TABLE) {
+        lua_rawgeti(L, -1, 0);
+        lua_remove(L, -2);
+    }
+    return (o->status & PL_OBJ_PAGED) ? lua_touserdata(L, -1) : NULL;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** perilune.c - opening the module.
+**
+** Opens every class, gathers the constructors into the namespace that all db objects
+** share, and hands the rest to lua/perilune/init.lua. Opening twice in one state (as test
+** runners do) gives a new module table over the same classes and runtime.
+*/
+#include "core/base/error.h"
+#include "core/base/utf8.h"
+#include "core/sql/compile.h"
+#include "pl_lua.h"
+#include "userdata/collection.h"
+#include "userdata/create.h"
+#include "userdata/cursor.h"
+#include "userdata/decimal.h"
+#include "userdata/expression.h"
+#include "userdata/from.h"
+#include "userdata/alias.h"
+#include "userdata/json.h"
+#include "userdata/model.h"
+#include "userdata/null.h"
+#include "userdata/option.h"
+#include "userdata/query.h"
+#include "userdata/relattr.h"
+#include "userdata/row.h"
+#include "userdata/schema.h"
+#include "userdata/session.h"
+#include "userdata/sources.h"
+#include "userdata/statement.h"
+#include "userdata/temporal.h"
+
+/* ---- error objects ------------------------------------------------------------------- */
+
+static int error_tostring(lua_State *L) {
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    static const char *const parts[][2] = {
+        {"where", "%s"}, {"name", "%s: "}, {"message", "%s"}, {"hint", " (%s)"}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (lua_getfield(L, 1, parts[i][0]) == LUA_TSTRING) {
+            lua_pushfstring(L, parts[i][1], lua_tostring(L, -1));
+            lua_remove(L, -2);
+            luaL_addvalue(&b);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    luaL_pushresult(&b);
+    return 1;
+}
+
+/* err:is "DatabaseError" */
+static int error_is(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_getfield(L, 1, "name");
+    const char *name = lua_tostring(L, -1);
+    pl_code base = pl_code_named(luaL_checkstring(L, 2));
+    lua_pushboolean(L, name && base != PL_OK && pl_code_is(pl_code_named(name), base));
+    return 1;
+}
+
+static void open_errors(lua_State *L) {
+    static const luaL_Reg meta[] = {{"__tostring", error_tostring}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"is", error_is}, {NULL, NULL}};
+    plua_class(L, PLUA_ERROR, meta, methods);
+    lua_pop(L, 1);
+}
+
+/* core.raise(name, message, hint, fields): raises an error object. */
+static int core_raise(lua_State *L) {
+    pl_code code = pl_code_named(luaL_checkstring(L, 1));
+    const char *message = luaL_checkstring(L, 2);
+    const char *hint = luaL_optstring(L, 3, NULL);
+    if (hint)
+        plua_raise_hint(L, code, hint, "%s", message);
+    plua_raise(L, code, "%s", message);
+}
+
+/* core.nearest(name, {names}): the likely meant one, or nil. */
+static int core_nearest(lua_State *L) {
+    enum { MAX = 512 };
+    const char *names[MAX];
+    const char *name = luaL_checkstring(L, 1);
+    size_t n = 0;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t count = lua_rawlen(L, 2);
+    for (size_t i = 1; i <= count && n < MAX - 1; i++) {
+        if (lua_rawgeti(L, 2, (lua_Integer)i) == LUA_TSTRING)
+            names[n++] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    names[n] = NULL;
+    lua_pushstring(L, pl_nearest(name, names));
+    return 1;
+}
+
+static int core_shared(lua_State *L) {
+    plua_shared(L);
+    return 1;
+}
+
+/* core.sequence(): a number that grows, for the order of declarations. */
+static int core_sequence(lua_State *L) {
+    lua_pushinteger(L, ++plua_rt(L)->sequence);
+    return 1;
+}
+
+static int core_is_node(lua_State *L) {
+    lua_pushboolean(L, plua_tonode(L, 1) != NULL);
+    return 1;
+}
+
+static int core_is_instance(lua_State *L) {
+    lua_pushboolean(L, plua_test_instance(L, 1) != NULL);
+    return 1;
+}
+
+/* core.class(value): "perilune.X" of a value of ours, else nil. */
+static int core_class(lua_State *L) {
+    if (lua_type(L, 1) == LUA_TUSERDATA || lua_type(L, 1) == LUA_TTABLE)
+        lua_pushstring(L, plua_typename(L, 1));
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* core.inline_sql(expression): its text with literals written out, for DDL. */
+static int core_inline(lua_State *L) {
+    pl_buf text;
+    pl_node *n = plua_tonode(L, 1);
+    if (!n)
+        plua_raise(L, PL_EARGUMENT, "an SQL expression expected, got %s",
+                   plua_typename(L, 1));
+    pl_buf_init(&text, plua_rt(L)->alloc);
+    pl_code code = pl_compile_inline(&pl_dialect_sqlite, n, &text, plua_err(L));
+    if (code == PL_OK)
+        lua_pushlstring(L, pl_buf_cstr(&text), text.len);
+    pl_buf_free(&text);
+    plua_check(L, code);
+    return 1;
+}
+
+static int core_open_results(lua_State *L) {
+    lua_pushinteger(L, plua_rt(L)->open_results);
+    return 1;
+}
+
+static const luaL_Reg core_functions[] = {
+    {"raise", core_raise},       {"nearest", core_nearest},
+    {"shared", core_shared},     {"sequence", core_sequence},
+    {"is_node", core_is_node},   {"is_instance", core_is_instance},
+    {"class", core_class},       {"inline_sql", core_inline},
+    {"open_results", core_open_results},
+    {NULL, NULL},
+};
+
+/* ---- opening ------------------------------------------------------------------------- */
+
+/* Moves the fields of the table on top into the table at idx. [-1, +0] */
+static void merge(lua_State *L, int idx) {
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, idx);
+    }
+    lua_pop(L, 1);
+}
+
+/* Classes whose tables are constructors for the namespace. */
+static void open_namespace(lua_State *L, int idx) {
+    static const lua_CFunction openers[] = {
+        plua_open_temporal, plua_open_decimal,   plua_open_json,    plua_open_expression,
+        plua_open_functions, plua_open_construct, plua_open_from,    plua_open_alias,
+        plua_open_option,   plua_open_query,     plua_open_derived, plua_open_relattr,
+        plua_open_statement};
+    for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
+        openers[i](L);
+        merge(L, idx);
+    }
+    plua_push_null(L);
+    lua_setfield(L, idx, "null");
+}
+
+/* Classes whose tables are for our own Lua files only. */
+static void open_core(lua_State *L, int idx) {
+    static const lua_CFunction openers[] = {
+        plua_open_session, plua_open_transaction, plua_open_collection, plua_open_cursor,
+        plua_open_row,     plua_open_database,    plua_open_schema,     plua_open_model,
+        plua_open_create};
+    luaL_setfuncs(L, core_functions, 0);
+    for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
+        openers[i](L);
+        merge(L, idx);
+    }
+}
+
+int luaopen_perilune(lua_State *L) {
+    luaL_checkversion(L);
+    plua_preload_sources(L);
+    lua_settop(L, 0);
+    open_errors(L);
+    lua_newtable(L);
+    open_core(L, 1);
+    plua_shared(L);
+    lua_getfield(L, 2, "namespace");
+    open_namespace(L, 3);
+    lua_setfield(L, 1, "namespace");
+    lua_settop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, 1, "module");
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "perilune.core");
+    for (const struct plua_source *s = plua_sources; s->name; s++) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, s->name);
+    }
+    lua_pop(L, 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "perilune.init");
+    lua_call(L, 1, 0);
+    lua_settop(L, 2);
+    return 1;
+}

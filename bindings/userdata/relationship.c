@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** relationship.c - see relationship.h. Loading is loader.c's; writing is unitwork.c's.
+*/
+#include "userdata/relationship.h"
+#include "userdata/collection.h"
+#include "userdata/event.h"
+#include "userdata/loader.h"
+#include "userdata/null.h"
+
+static lua_Integer history_key(const pl_relation *r) {
+    return -2 - r->position;
+}
+
+void plua_relation_touch(lua_State *L, int idx, pl_object *o) {
+    plua_session *s = plua_object_session(o);
+    o->status |= PLUA_OBJ_HISTORY | PL_OBJ_MODIFIED;
+    if (s)
+        plua_session_pin(L, s, idx, o);
+}
+
+void plua_relation_peek(lua_State *L, int idx, const pl_object *o, const pl_relation *r) {
+    plua_state_peek(L, idx, o);
+    if (lua_isnil(L, -1))
+        return;
+    lua_pushstring(L, r->name);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+}
+
+/* ---- getting ----------------------------------------------------------------------- */
+
+static void get_list(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    if (r->lazy == PL_LAZY_DYNAMIC || r->lazy == PL_LAZY_WRITE_ONLY) {
+        plua_dynamic_collection(L, idx, o, r);
+        return;
+    }
+    plua_collection *c = plua_collection_of(L, idx, o, r);
+    plua_collection_ensure(L, lua_gettop(L), c);
+}
+
+void plua_relation_get(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    if (o->session && !pl_object_fresh(o) && pl_object_attached(o) &&
+        (o->status & PL_OBJ_KEYED) && pl_object_state(o) == PL_PERSISTENT)
+        plua_touch(L, idx, o);
+    if (!r->configured)
+        plua_configure(L, plua_db_of(o->mapper->tables[0].table->metadata));
+    if (r->uselist) {
+        get_list(L, idx, o, r);
+        return;
+    }
+    plua_relation_peek(L, idx, o, r);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        plua_load_relation(L, idx, o, r);
+        plua_relation_peek(L, idx, o, r);
+    }
+    if (lua_isboolean(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+}
+
+/* ---- setting ----------------------------------------------------------------------- */
+
+pl_object *plua_relation_check(lua_State *L, const pl_relation *r, int val) {
+    pl_object *o = lua_isuserdata(L, val) ? plua_test_instance(L, val) : NULL;
+    if (!o)
+        plua_raise(L, PL_ETYPE, "%s.%s: expected a %s, got %s", r->mapper->name, r->name,
+                   r->target->name, plua_typename(L, val));
+    if (!pl_mapper_is(o->mapper, r->target))
+        plua_raise(L, PL_ETYPE, "%s.%s: expected a %s, got a %s", r->mapper->name,
+                   r->name, r->target->name, o->mapper->name);
+    return o;
+}
+
+/* Writes state[name] = value at val (nil stands as false). */
+static void put(lua_State *L, int idx, pl_object *o, const pl_relation *r, int val) {
+    val = lua_absindex(L, val);
+    plua_state_table(L, idx, o);
+    lua_pushstring(L, r->name);
+    if (lua_isnil(L, val))
+        lua_pushboolean(L, 0);
+    else
+        lua_pushvalue(L, val);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
+void plua_relation_loaded(lua_State *L, int idx, pl_object *o, const pl_relation *r) {
+    put(L, idx, o, r, -1);
+    lua_pop(L, 1);
+}
+
+void plua_relation_old(lua_State *L, int idx, const pl_object *o, const pl_relation *r) {
+    plua_state_peek(L, idx, o);
+    if (lua_isnil(L, -1))
+        return;
+    lua_rawgeti(L, -1, history_key(r));
+    lua_remove(L, -2);
+}
+
+/* Remembers what a scalar was at the last flush, once. The old value is at `old`. */
+static void remember(lua_State *L, int idx, pl_object *o, const pl_relation *r, int old) {
+    plua_state_table(L, idx, o);
+    if (lua_rawgeti(L, -1, history_key(r)) == LUA_TNIL) {
+        if (lua_isnil(L, old))
+            lua_pushboolean(L, (o->status & PL_OBJ_KEYED) != 0);
+        else
+            lua_pushvalue(L, old);
+        lua_rawseti(L, -3, history_key(r));
+    }
+    lua_pop(L, 2);
+}
+
+/*
+** Pushes what a scalar is now as far as it is known without SQL: the loaded value, or the
+** object that the foreign key leads to in the identity map; nil when not known.
+*/
+static void push_current(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    plua_relation_peek(L, idx, o, r);
+    if (!lua_isnil(L, -1) || !(o->status & PL_OBJ_KEYED))
+        return;
+    lua_pop(L, 1);
+    if (r->direction == PL_MANY_TO_ONE)
+        plua_identity_of(L, o, r);
+    else if (pl_object_attached(o)) {
+        plua_load_relation(L, idx, o, r);
+        plua_relation_peek(L, idx, o, r);
+    } else
+        lua_pushnil(L);
+}
+
+/* Sets a scalar to the value at val with history; the old value stays on the stack. */
+static void change_scalar(lua_State *L, int idx, pl_object *o, pl_relation *r, int val) {
+    push_current(L, idx, o, r);
+    int old = lua_gettop(L);
+    remember(L, idx, o, r, old);
+    put(L, idx, o, r, val);
+    plua_relation_touch(L, idx, o);
+}
+
+static void set_scalar(lua_State *L, int idx, pl_object *o, pl_relation *r, int val) {
+    pl_object *now = lua_isnil(L, val) ? NULL : plua_relation_check(L, r, val);
+    change_scalar(L, idx, o, r, val);
+    int old = lua_gettop(L);
+    pl_object *was = lua_touserdata(L, old);
+    if (was != now) {
+        if (was)
+            plua_back_unlink(L, r, idx, o, old, was);
+        if (now)
+            plua_back_link(L, r, idx, o, val, now);
+    }
+    if (now)
+        plua_relation_cascade(L, r, idx, o, val, now);
+    lua_settop(L, old - 1);
+}
+
+void plua_relation_set(lua_State *L, int idx, pl_object *o, pl_relation *r, int val) {
+    idx = lua_absindex(L, idx);
+    plua_configure(L, plua_db_of(o->mapper->tables[0].table->metadata));
+    if (r->viewonly)
+        plua_raise(L, PL_EATTRIBUTE, "%s.%s is viewonly and cannot be set",
+                   o->mapper->name, r->name);
+    int top = lua_gettop(L);
+    lua_pushvalue(L, val);
+    if (plua_is_null(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+    if (r->uselist) {
+        if (lua_isnil(L, top + 1))
+            plua_raise_hint(L, PL_ETYPE, "assign {} or call :clear() to empty it",
+                            "%s.%s is a list and cannot be nil", o->mapper->name,
+                            r->name);
+        plua_collection *c = plua_collection_of(L, idx, o, r);
+        plua_collection_replace(L, top + 2, c, top + 1);
+    } else {
+        set_scalar(L, idx, o, r, top + 1);
+    }
+    lua_settop(L, top);
+}
+
+/* ---- the other side ---------------------------------------------------------------- */
+
+/* On the one side of a pair a scalar points elsewhere: the old holder lets go of it. */
+static void steal(lua_State *L, pl_relation *back, int b, int a) {
+    pl_object *old = lua_touserdata(L, -1);
+    if (!old || old == lua_touserdata(L, a) || !back->back)
+        return;
+    int oldidx = lua_gettop(L);
+    plua_back_unlink(L, back, b, lua_touserdata(L, b), oldidx, old);
+}
+
+void plua_back_link(lua_State *L, const pl_relation *r, int a, pl_object *oa, int b,
+                    pl_object *ob) {
+    pl_relation *back = r->back;
+    (void)oa;
+    if (!back || back->viewonly)
+        return;
+    int top = lua_gettop(L);
+    if (back->uselist) {
+        plua_collection *c = plua_collection_of(L, b, ob, back);
+        plua_collection_link(L, top + 1, c, a);
+    } else {
+        change_scalar(L, b, ob, back, a);
+        steal(L, back, b, a);
+    }
+    lua_settop(L, top);
+}
+
+void plua_back_unlink(lua_State *L, const pl_relation *r, int a, pl_object *oa, int b,
+                      pl_object *ob) {
+    pl_relation *back = r->back;
+    if (!back || back->viewonly)
+        return;
+    int top = lua_gettop(L);
+    if (back->uselist) {
+        plua_collection *c = plua_collection_of(L, b, ob, back);
+        plua_collection_unlink(L, top + 1, c, a);
+    } else {
+        push_current(L, b, ob, back);
+        if (lua_touserdata(L, -1) == oa) {
+            lua_pushnil(L);
+            change_scalar(L, b, ob, back, lua_gettop(L));
+        }
+    }
+    lua_settop(L, top);
+}
+
+void plua_relation_cascade(lua_State *L, const pl_relation *r, int a, pl_object *oa,
+                           int b, pl_object *ob) {
+    plua_session *sa = plua_object_session(oa);
+    plua_session *sb = plua_object_session(ob);
+    if (sa && !sb && (r->cascade & PL_CASCADE_SAVE) && !r->viewonly)
+        plua_session_add(L, sa, b);
+    else if (sb && !sa && r->back && (r->back->cascade & PL_CASCADE_SAVE))
+        plua_session_add(L, sb, a);
+}
+
+/* ---- forgetting -------------------------------------------------------------------- */
+
+void plua_relation_forget(lua_State *L, int state, const pl_relation *r) {
+    lua_pushstring(L, r->name);
+    lua_rawget(L, state);
+    plua_collection *c = plua_test_collection(L, -1);
+    if (c) {
+        plua_collection_expire(L, lua_gettop(L), c);
+    } else if (!lua_isnil(L, -1)) {
+        lua_pushstring(L, r->name);
+        lua_pushnil(L);
+        lua_rawset(L, state);
+    }
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    lua_rawseti(L, state, history_key(r));
+}
+
+static void settle_one(lua_State *L, int state, pl_object *o, const pl_relation *r) {
+    lua_pushnil(L);
+    lua_rawseti(L, state, history_key(r));
+    if (!r->uselist)
+        return;
+    lua_pushstring(L, r->name);
+    lua_rawget(L, state);
+    plua_collection *c = plua_test_collection(L, -1);
+    if (c && !c->loaded)
+        plua_collection_expire(L, lua_gettop(L), c);
+    else if (c)
+        plua_collection_settle(L, lua_gettop(L), c);
+    lua_pop(L, 1);
+    (void)o;
+}
+
+void plua_relation_settle(lua_State *L, int idx, pl_object *o) {
+    if (!(o->status & PL_OBJ_TABLE))
+        return;
+    lua_getiuservalue(L, idx, 1);
+    for (size_t i = 0; i < o->mapper->nrelations; i++)
+        settle_one(L, lua_gettop(L), o, o->mapper->relations[i]);
+    lua_pop(L, 1);
+}
+
+/* ---- walking ----------------------------------------------------------------------- */
+
+/* Puts the object on top on the list at `work`, once. [-1, +0] */
+static void enqueue(lua_State *L, int work) {
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, work) == LUA_TNIL) {
+        lua_pushvalue(L, -2);
+        lua_rawseti(L, work, (lua_Integer)lua_rawlen(L, work) + 1);
+        lua_pushvalue(L, -2);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, work);
+    }
+    lua_pop(L, 2);
+}
+
+static void enqueue_items(lua_State *L, int work, int idx, const plua_collection *c) {
+    lua_getiuservalue(L, idx, PLUA_C_ITEMS);
+    for (lua_Integer i = 1; i <= c->n; i++) {
+        lua_rawgeti(L, -1, i);
+        enqueue(L, work);
+    }
+    lua_pop(L, 1);
+    lua_getiuservalue(L, idx, PLUA_C_ADDED);
+    lua_Integer n = c->loaded || !c->has_added ? 0 : (lua_Integer)lua_rawlen(L, -1);
+    for (lua_Integer i = 1; i <= n; i++) {
+        if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA)
+            enqueue(L, work);
+        else
+            lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+/* What a relationship of the object at idx leads to goes on the work list. */
+static void enqueue_related(lua_State *L, int work, int idx, pl_object *o,
+                            pl_relation *r) {
+    plua_relation_peek(L, idx, o, r);
+    int top = lua_gettop(L);
+    plua_collection *c = plua_test_collection(L, top);
+    if (c)
+        enqueue_items(L, work, top, c);
+    else if (lua_isuserdata(L, top)) {
+        enqueue(L, work);
+        return;
+    }
+    lua_settop(L, top - 1);
+}
+
+/* Loads what the delete cascade must see, unless the database sees to it. */
+static void load_for_delete(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    if (!(o->status & PL_OBJ_KEYED) || r->passive_deletes != PL_PASSIVE_NO)
+        return;
+    if (r->lazy == PL_LAZY_DYNAMIC || r->lazy == PL_LAZY_WRITE_ONLY ||
+        r->lazy == PL_LAZY_RAISE) {
+        plua_load_relation(L, idx, o, r);
+        return;
+    }
+    plua_relation_get(L, idx, o, r);
+    lua_pop(L, 1);
+}
+
+void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade,
+                        plua_visit visit) {
+    idx = lua_absindex(L, idx);
+    lua_newtable(L);
+    int work = lua_gettop(L);
+    lua_pushvalue(L, idx);
+    enqueue(L, work);
+    for (lua_Integer i = 1; lua_rawgeti(L, work, i) != LUA_TNIL; i++) {
+        int at = lua_gettop(L);
+        pl_object *o = lua_touserdata(L, at);
+        bool on = visit(L, s, at, o);
+        for (size_t k = 0; on && k < o->mapper->nrelations; k++) {
+            pl_relation *r = o->mapper->relations[k];
+            if (!(r->cascade & cascade) || r->viewonly)
+                continue;
+            if (cascade & PL_CASCADE_DELETE)
+                load_for_delete(L, at, o, r);
+            enqueue_related(L, work, at, o, r);
+        }
+        lua_settop(L, work);
+    }
+    lua_settop(L, work - 1);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** relationship.h - related objects in memory: getting, setting, both sides in step.
+**
+** A scalar relationship is state[name] = object or false; a list is a collection there.
+** What a scalar was at the last flush stands at state[-2 - position] (absent: unchanged;
+** true: not known). Collections keep their own history.
+*/
+#ifndef PLUA_RELATIONSHIP_H
+#define PLUA_RELATIONSHIP_H
+
+#include "userdata/session.h"
+
+/* Pushes the value of a relationship, loading it when needed. [-0, +1, v] */
+void plua_relation_get(lua_State *L, int idx, pl_object *o, pl_relation *r);
+
+/* Pushes the loaded value without loading: object, collection, false or nil. [-0, +1, m]
+ */
+void plua_relation_peek(lua_State *L, int idx, const pl_object *o, const pl_relation *r);
+
+/* Sets a relationship to the value at val (object, nil, or a list). [-0, +0, v] */
+void plua_relation_set(lua_State *L, int idx, pl_object *o, pl_relation *r, int val);
+
+/* Sets a scalar as loaded from the database: the value on top. [-1, +0, m] */
+void plua_relation_loaded(lua_State *L, int idx, pl_object *o, const pl_relation *r);
+
+/* Forgets what the state table at `state` knows of a relationship. [-0, +0, m] */
+void plua_relation_forget(lua_State *L, int state, const pl_relation *r);
+
+/* Pushes a scalar's value at the last flush: object, false, true (unknown), nil
+ * (unchanged). */
+void plua_relation_old(lua_State *L, int idx, const pl_object *o, const pl_relation *r);
+
+/* The flush wrote the relationships as they are: history goes. [-0, +0, m] */
+void plua_relation_settle(lua_State *L, int idx, pl_object *o);
+
+/*
+** Visits the object at idx and, along loaded relationships with one of the cascade bits,
+** those behind it (for PL_CASCADE_DELETE unloaded ones are loaded, unless the database
+** deletes them). `visit` says whether to go on from an object.
+*/
+typedef bool (*plua_visit)(lua_State *L, plua_session *s, int idx, pl_object *o);
+void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade,
+                        plua_visit visit);
+
+/* Raises unless the value at val is an instance the relationship may hold. */
+pl_object *plua_relation_check(lua_State *L, const pl_relation *r, int val);
+
+/* Object a (idx a) was linked to b by r: saves the new one with the other. [-0, +0, v] */
+void plua_relation_cascade(lua_State *L, const pl_relation *r, int a, pl_object *oa,
+                           int b, pl_object *ob);
+
+/* The other side follows: b (at idx b) now has / no longer has a behind r->back. */
+void plua_back_link(lua_State *L, const pl_relation *r, int a, pl_object *oa, int b,
+                    pl_object *ob);
+void plua_back_unlink(lua_State *L, const pl_relation *r, int a, pl_object *oa, int b,
+                      pl_object *ob);
+
+/* Marks an object as changed by a relationship. */
+void plua_relation_touch(lua_State *L, int idx, pl_object *o);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** row.c - see row.h.
+*/
+#include "userdata/row.h"
+#include "userdata/null.h"
+#include "userdata/query.h"
+
+#include <string.h>
+#include <strings.h>
+
+const pl_type *plua_decltype(pl_stmt *stmt, int i) {
+    const char *decl = pl_stmt_column_decltype(stmt, i);
+    if (decl && strcasecmp(decl, "BOOLEAN") == 0)
+        return pl_type_plain(PL_K_BOOLEAN);
+    return pl_type_plain(PL_K_ANY);
+}
+
+/* The name of item i: a label, a column's or an entity's name. */
+static const char *item_name(const plua_cursor *c, const pl_node *n, int column) {
+    if (n && n->kind == PL_N_ENTITY)
+        return ((const pl_mapper *)n->ref)->name;
+    if (c->compiled && (size_t)column < c->compiled->ncolumns &&
+        c->compiled->columns[column].name)
+        return c->compiled->columns[column].name;
+    return pl_stmt_column_name(c->stmt, column);
+}
+
+/* Pushes the table name -> position; the list of names goes to [1..n] of it. */
+static void push_names(lua_State *L, const plua_cursor *c, int stmt, int n) {
+    uint32_t first = 0;
+    const pl_node *list = plua_statement_items(lua_touserdata(L, stmt), &first);
+    int column = 0;
+    lua_createtable(L, n, n);
+    for (int i = n; i >= 1; i--) {
+        column = 0;
+        for (int k = 0; list && k < i - 1; k++) {
+            const pl_node *kid = list->kids[first + (uint32_t)k];
+            column += kid->kind == PL_N_ENTITY ? (int)kid->nkids : 1;
+        }
+        const pl_node *item = list ? list->kids[first + (uint32_t)(i - 1)] : NULL;
+        const char *name = item_name(c, item, list ? column : i - 1);
+        lua_pushstring(L, name ? name : "?");
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, i);
+        lua_pushinteger(L, i);
+        lua_rawset(L, -3);
+    }
+}
+
+/* Field `key` of the metatable of the row at 1. */
+static void push_meta(lua_State *L, const char *key) {
+    lua_getmetatable(L, 1);
+    lua_pushstring(L, key);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+}
+
+static lua_Integer row_size(lua_State *L) {
+    push_meta(L, "n");
+    lua_Integer n = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return n;
+}
+
+static int row_unpack(lua_State *L) {
+    lua_settop(L, 1);
+    lua_Integer n = row_size(L);
+    luaL_checkstack(L, (int)n, "too many columns");
+    for (lua_Integer i = 1; i <= n; i++)
+        lua_rawgeti(L, 1, i);
+    return (int)n;
+}
+
+static int row_keys(lua_State *L) {
+    lua_Integer n = row_size(L);
+    push_meta(L, "names");
+    lua_createtable(L, (int)n, 0);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, -2, i);
+        lua_rawseti(L, -2, i);
+    }
+    return 1;
+}
+
+static int row_to_dict(lua_State *L) {
+    lua_Integer n = row_size(L);
+    push_meta(L, "names");
+    lua_createtable(L, 0, (int)n);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, -2, i);
+        lua_rawgeti(L, 1, i);
+        lua_rawset(L, -3);
+    }
+    return 1;
+}
+
+static int row_index(lua_State *L) {
+    push_meta(L, "names");
+    lua_pushvalue(L, 2);
+    if (lua_type(L, 2) == LUA_TSTRING && lua_rawget(L, -2) == LUA_TNUMBER) {
+        lua_rawgeti(L, 1, lua_tointeger(L, -1));
+        return 1;
+    }
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return 0;
+    const char *key = lua_tostring(L, 2);
+    if (strcmp(key, "unpack") == 0)
+        lua_pushcfunction(L, row_unpack);
+    else if (strcmp(key, "to_dict") == 0)
+        lua_pushcfunction(L, row_to_dict);
+    else if (strcmp(key, "keys") == 0)
+        lua_pushcfunction(L, row_keys);
+    else
+        plua_raise(L, PL_EATTRIBUTE, "Could not locate column in row for column '%s'",
+                   key);
+    return 1;
+}
+
+static int row_readonly(lua_State *L) {
+    plua_raise(L, PL_EATTRIBUTE, "a row cannot be changed");
+}
+
+static int row_len(lua_State *L) {
+    lua_pushinteger(L, row_size(L));
+    return 1;
+}
+
+static int row_next(lua_State *L) {
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(1)) + 1;
+    lua_settop(L, 1);
+    if (i > row_size(L))
+        return 0;
+    lua_pushinteger(L, i);
+    lua_replace(L, lua_upvalueindex(1));
+    push_meta(L, "names");
+    lua_rawgeti(L, -1, i);
+    lua_rawgeti(L, 1, i);
+    return 2;
+}
+
+static int row_pairs(lua_State *L) {
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, row_next, 1);
+    lua_pushvalue(L, 1);
+    lua_pushnil(L);
+    return 3;
+}
+
+static int row_eq(lua_State *L) {
+    lua_Integer n = row_size(L);
+    bool same = lua_istable(L, 2) && lua_rawlen(L, 2) == lua_rawlen(L, 1);
+    for (lua_Integer i = 1; same && i <= n; i++) {
+        lua_rawgeti(L, 1, i);
+        lua_rawgeti(L, 2, i);
+        same = lua_compare(L, -1, -2, LUA_OPEQ);
+        lua_pop(L, 2);
+    }
+    lua_pushboolean(L, same);
+    return 1;
+}
+
+/* Adds the text of the value on top, strings quoted inside a row. [-1, +0] */
+static void add_text(lua_State *L, luaL_Buffer *b, bool quote) {
+    bool text = quote && lua_type(L, -1) == LUA_TSTRING;
+    luaL_tolstring(L, -1, NULL);
+    lua_remove(L, -2);
+    if (text) {
+        lua_pushfstring(L, "'%s'", lua_tostring(L, -1));
+        lua_remove(L, -2);
+    }
+    luaL_addvalue(b);
+}
+
+static int row_tostring(lua_State *L) {
+    lua_Integer n = row_size(L);
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    luaL_addchar(&b, '(');
+    for (lua_Integer i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addstring(&b, ", ");
+        lua_rawgeti(L, 1, i);
+        add_text(L, &b, true);
+    }
+    luaL_addchar(&b, ')');
+    luaL_pushresult(&b);
+    return 1;
+}
+
+int plua_row_meta(lua_State *L, const plua_cursor *c, int stmt, int n) {
+    static const luaL_Reg meta[] = {
+        {"__index", row_index}, {"__newindex", row_readonly}, {"__len", row_len},
+        {"__pairs", row_pairs}, {"__tostring", row_tostring}, {"__eq", row_eq},
+        {NULL, NULL},
+    };
+    stmt = lua_absindex(L, stmt);
+    lua_createtable(L, 0, 10);
+    luaL_setfuncs(L, meta, 0);
+    lua_pushliteral(L, PLUA_ROW);
+    lua_setfield(L, -2, "__name");
+    lua_pushinteger(L, n);
+    lua_setfield(L, -2, "n");
+    push_names(L, c, stmt, n);
+    lua_setfield(L, -2, "names");
+    return lua_gettop(L);
+}
+
+/* ---- lists ------------------------------------------------------------------------- */
+
+static int list_tostring(lua_State *L) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    luaL_addchar(&b, '[');
+    for (lua_Integer i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addstring(&b, ", ");
+        lua_rawgeti(L, 1, i);
+        add_text(L, &b, true);
+    }
+    luaL_addchar(&b, ']');
+    luaL_pushresult(&b);
+    return 1;
+}
+
+static int list_first(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_rawgeti(L, 1, 1);
+    return 1;
+}
+
+static int list_all(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int list_one(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_Unsigned n = lua_rawlen(L, 1);
+    if (n == 0)
+        plua_raise(L, PL_ENORESULT, "No row was found when one was required");
+    if (n > 1)
+        plua_raise(L, PL_EMULTIPLE,
+                   "Multiple rows were found when exactly one was required");
+    lua_rawgeti(L, 1, 1);
+    return 1;
+}
+
+static int list_one_or_none(lua_State *L) {
+    return lua_rawlen(L, 1) == 0 ? 0 : list_one(L);
+}
+
+/* First value of every row. */
+static int list_scalars(lua_State *L) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+    lua_createtable(L, (int)n, 0);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, 1, i);
+        if (lua_istable(L, -1)) {
+            lua_rawgeti(L, -1, 1);
+            lua_remove(L, -2);
+        }
+        lua_rawseti(L, -2, i);
+    }
+    luaL_setmetatable(L, PLUA_LIST);
+    return 1;
+}
+
+static int list_scalar(lua_State *L) {
+    lua_rawgeti(L, 1, 1);
+    if (lua_istable(L, -1))
+        lua_rawgeti(L, -1, 1);
+    return 1;
+}
+
+void plua_push_rowcount(lua_State *L, lua_Integer n) {
+    lua_createtable(L, 0, 1);
+    lua_pushinteger(L, n);
+    lua_setfield(L, -2, "rowcount");
+    luaL_setmetatable(L, PLUA_LIST);
+}
+
+int plua_open_row(lua_State *L) {
+    static const luaL_Reg meta[] = {{"__tostring", list_tostring}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"first", list_first},
+        {"all", list_all},
+        {"one", list_one},
+        {"one_or_none", list_one_or_none},
+        {"scalars", list_scalars},
+        {"scalar", list_scalar},
+        {NULL, NULL},
+    };
+    plua_class(L, PLUA_LIST, meta, methods);
+    lua_pop(L, 1);
+    lua_newtable(L);
+    return 1;
+}

@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** session.c - the life of a session and of objects in it: states, identity, pins.
+**
+** Transactions are in transaction.c, flushing in unitwork.c, running statements in
+** execute.c. A session owns connections while it is open; it keeps new, changed and
+** deleted objects alive and knows the others weakly.
+*/
+#include "userdata/session.h"
+#include "userdata/event.h"
+#include "userdata/loader.h"
+#include "userdata/relationship.h"
+
+#include <string.h>
+
+/* Key of the weak table of sessions by pointer, in the shared table. */
+static const char SESSIONS_KEY = 0;
+
+plua_session *plua_test_session(lua_State *L, int idx) {
+    return luaL_testudata(L, idx, PLUA_SESSION);
+}
+
+plua_session *plua_check_session(lua_State *L, int idx, const char *method) {
+    plua_session *s = idx == 1 ? plua_checkself(L, PLUA_SESSION, method)
+                               : luaL_checkudata(L, idx, PLUA_SESSION);
+    if (s->closed)
+        plua_raise_hint(L, PL_EINVALID, "use db.session of the current context",
+                        "this session is closed");
+    return s;
+}
+
+void plua_session_field(lua_State *L, const plua_session *s, int field) {
+    plua_push_session_ud(L, s);
+    lua_getiuservalue(L, -1, 1);
+    lua_rawgeti(L, -1, field);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+void plua_push_session_ud(lua_State *L, const plua_session *s) {
+    plua_shared(L);
+    lua_rawgetp(L, -1, &SESSIONS_KEY);
+    lua_rawgetp(L, -1, s);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* Registers the session on top of the stack so that its pointer leads to it. */
+static void register_session(lua_State *L, const plua_session *s) {
+    plua_shared(L);
+    if (lua_rawgetp(L, -1, &SESSIONS_KEY) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "v");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, &SESSIONS_KEY);
+    }
+    lua_pushvalue(L, -3);
+    lua_rawsetp(L, -2, s);
+    lua_pop(L, 2);
+}
+
+/* A free cell or a new one; cells are memory of Lua's that stays until the state goes. */
+static pl_session_cell *take_cell(lua_State *L) {
+    plua_runtime *rt = plua_rt(L);
+    pl_session_cell *cell = rt->cells;
+    if (cell) {
+        rt->cells = cell->session;
+    } else {
+        plua_shared(L);
+        cell = lua_newuserdatauv(L, sizeof *cell, 0);
+        lua_rawsetp(L, -2, cell);
+        lua_pop(L, 1);
+        cell->epoch = cell->birth = 1;
+    }
+    return cell;
+}
+
+static void free_cell(lua_State *L, pl_session_cell *cell) {
+    plua_runtime *rt = plua_rt(L);
+    cell->birth = ++cell->epoch;
+    cell->session = rt->cells;
+    rt->cells = cell;
+}
+
+plua_session *plua_new_session(lua_State *L, plua_db *db) {
+    plua_session *s = lua_newuserdatauv(L, sizeof *s, 1);
+    memset(s, 0, sizeof *s);
+    s->closed = true;
+    luaL_setmetatable(L, PLUA_SESSION);
+    lua_createtable(L, 8, 0);
+    for (int i = PLUA_S_MAPS; i <= PLUA_S_RAW; i++) {
+        lua_newtable(L);
+        lua_rawseti(L, -2, i);
+    }
+    plua_push_db(L, db);
+    lua_rawseti(L, -2, PLUA_S_DB);
+    lua_setiuservalue(L, -2, 1);
+    register_session(L, s);
+    s->cell = take_cell(L);
+    s->cell->session = s;
+    s->db = db;
+    s->autoflush = true;
+    s->expire_on_commit = true;
+    s->tx = s->tx_outer = 1;
+    s->closed = false;
+    return s;
+}
+
+/* ---- identity ---------------------------------------------------------------------- */
+
+void plua_identity_map(lua_State *L, const plua_session *s, const pl_mapper *m) {
+    plua_session_field(L, s, PLUA_S_MAPS);
+    if (lua_rawgeti(L, -1, m->root->position + 1) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "v");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, m->root->position + 1);
+    }
+    lua_remove(L, -2);
+}
+
+void plua_push_key_values(lua_State *L, const pl_slot *values, int n) {
+    luaL_Buffer b;
+    if (n == 1 && values[0].tag == PL_INT) {
+        lua_pushinteger(L, values[0].v.i);
+        return;
+    }
+    luaL_buffinit(L, &b);
+    for (int i = 0; i < n; i++) {
+        luaL_addchar(&b, (char)('0' + values[i].tag));
+        if (values[i].tag == PL_TEXT || values[i].tag == PL_BLOB) {
+            luaL_addlstring(&b, (const char *)&values[i].len, sizeof values[i].len);
+            luaL_addlstring(&b, values[i].v.s, values[i].len);
+        } else {
+            luaL_addlstring(&b, (const char *)&values[i].v, sizeof values[i].v);
+        }
+    }
+    luaL_pushresult(&b);
+}
+
+void plua_push_key(lua_State *L, const pl_mapper *m, const pl_slot *slots) {
+    enum { MAX_KEY = 32 };
+    pl_slot values[MAX_KEY];
+    if (m->npk == 1) {
+        plua_push_key_values(L, &slots[m->pk[0]], 1);
+        return;
+    }
+    int n = m->npk < MAX_KEY ? m->npk : MAX_KEY;
+    for (int i = 0; i < n; i++)
+        values[i] = slots[m->pk[i]];
+    plua_push_key_values(L, values, n);
+}
+
+static void identity_set(lua_State *L, const plua_session *s, int idx,
+                         const pl_object *o) {
+    idx = lua_absindex(L, idx);
+    plua_identity_map(L, s, o->mapper);
+    plua_push_key(L, o->mapper, plua_base(o));
+    lua_pushvalue(L, idx);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
+static void identity_remove(lua_State *L, const plua_session *s, int idx,
+                            const pl_object *o) {
+    idx = lua_absindex(L, idx);
+    plua_identity_map(L, s, o->mapper);
+    plua_push_key(L, o->mapper, plua_base(o));
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    if (lua_rawequal(L, -1, idx)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+        lua_rawset(L, -3);
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pop(L, 3);
+}
+
+void plua_session_each(lua_State *L, plua_session *s, plua_each_object fn) {
+    plua_session_field(L, s, PLUA_S_MAPS);
+    int maps = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, maps)) {
+        int map = lua_gettop(L);
+        lua_pushnil(L);
+        while (lua_next(L, map)) {
+            int top = lua_gettop(L);
+            fn(L, s, top, lua_touserdata(L, top));
+            lua_settop(L, top - 1);
+        }
+        lua_settop(L, map - 1);
+    }
+    lua_settop(L, maps - 1);
+}
+
+/* ---- pins -------------------------------------------------------------------------- */
+
+void plua_session_pin(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    if (o->pin)
+        return;
+    idx = lua_absindex(L, idx);
+    plua_session_field(L, s, PLUA_S_PINS);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, ++s->npins);
+    lua_pop(L, 1);
+    o->pin = (uint32_t)s->npins;
+}
+
+void plua_session_unpin(lua_State *L, plua_session *s, pl_object *o) {
+    if (!o->pin)
+        return;
+    plua_session_field(L, s, PLUA_S_PINS);
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, o->pin);
+    lua_pop(L, 1);
+    o->pin = 0;
+}
+
+/* ---- states ------------------------------------------------------------------------ */
+
+void plua_session_attach(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    idx = lua_absindex(L, idx);
+    o->session = s->cell;
+    o->epoch = s->cell->epoch;
+    o->tx = 0;
+    o->pin = 0;
+    if (o->status & PL_OBJ_KEYED) {
+        pl_object_set_state(o, PL_PERSISTENT);
+        identity_set(L, s, idx, o);
+        if (o->status & (PL_OBJ_CHANGED | PL_OBJ_MODIFIED))
+            plua_session_pin(L, s, idx, o);
+    } else {
+        pl_object_set_state(o, PL_PENDING);
+        plua_session_pin(L, s, idx, o);
+    }
+}
+
+void plua_session_forget(lua_State *L, plua_session *s, int idx, pl_object *o,
+                         pl_state state) {
+    idx = lua_absindex(L, idx);
+    if (o->status & PL_OBJ_KEYED)
+        identity_remove(L, s, idx, o);
+    plua_session_unpin(L, s, o);
+    o->session = NULL;
+    o->tx = 0;
+    o->status &= ~(uint32_t)PL_OBJ_DELETING;
+    pl_object_set_state(o, state);
+    if (state == PL_TRANSIENT)
+        o->status &= ~(uint32_t)PL_OBJ_KEYED;
+}
+
+/* Refuses an object that another session has, or whose identity another object has. */
+static void check_addable(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    if (pl_object_attached(o) && o->session != s->cell) {
+        plua_instance_describe(L, o);
+        plua_raise_hint(L, PL_EINVALID, "expunge it there first, or merge it here",
+                        "Object '%s' is already attached to another session",
+                        lua_tostring(L, -1));
+    }
+    if (pl_object_state(o) == PL_DELETED) {
+        plua_instance_describe(L, o);
+        plua_raise_hint(L, PL_EINVALID, "roll back, or make a new object",
+                        "Instance '%s' has been deleted", lua_tostring(L, -1));
+    }
+    if (!(o->status & PL_OBJ_KEYED))
+        return;
+    plua_identity_map(L, s, o->mapper);
+    plua_push_key(L, o->mapper, plua_base(o));
+    lua_rawget(L, -2);
+    if (!lua_isnil(L, -1) && !lua_rawequal(L, -1, idx)) {
+        plua_instance_describe(L, o);
+        plua_raise_hint(L, PL_EINVALID, "use session:merge(object)",
+                        "Can't attach instance %s; another instance with the same key is "
+                        "already present in this session",
+                        lua_tostring(L, -1));
+    }
+    lua_pop(L, 2);
+}
+
+/* Adds one object; true when what it refers to must be looked at. */
+static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    if (pl_object_attached(o) && o->session == s->cell) {
+        o->status &= ~(uint32_t)PL_OBJ_DELETING;
+        return true;
+    }
+    check_addable(L, s, idx, o);
+    plua_session_attach(L, s, idx, o);
+    if (s->db->session_events)
+        plua_event_attached(L, s, idx, o);
+    return true;
+}
+
+void plua_session_add(lua_State *L, plua_session *s, int idx) {
+    idx = lua_absindex(L, idx);
+    pl_object *o = plua_check_instance(L, idx);
+    if (!s->db->registry.dirty && o->mapper->nrelations == 0) {
+        add_one(L, s, idx, o);
+        return;
+    }
+    plua_configure(L, s->db);
+    if (!(o->status & PL_OBJ_TABLE)) {
+        add_one(L, s, idx, o);
+        return;
+    }
+    plua_relation_walk(L, s, idx, PL_CASCADE_SAVE, add_one);
+}
+
+static bool mark_deleted(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    if (pl_object_state(o) == PL_PENDING && pl_object_attached(o)) {
+        plua_session_forget(L, s, idx, o, PL_TRANSIENT);
+        return false;
+    }
+    if (!(o->status & PL_OBJ_KEYED) || (o->status & PL_OBJ_DELETING))
+        return false;
+    if (!pl_object_attached(o)) {
+        check_addable(L, s, idx, o);
+        plua_session_attach(L, s, idx, o);
+    }
+    o->status |= PL_OBJ_DELETING;
+    plua_session_pin(L, s, idx, o);
+    return true;
+}
+
+void plua_session_delete(lua_State *L, plua_session *s, int idx) {
+    idx = lua_absindex(L, idx);
+    pl_object *o = plua_check_instance(L, idx);
+    if (!(o->status & PL_OBJ_KEYED) || pl_object_state(o) == PL_DELETED) {
+        plua_instance_describe(L, o);
+        plua_raise_hint(
+            L, PL_EINVALID,
+            "only objects that have a row can be deleted; expunge a pending one",
+            "Instance '%s' is not persisted", lua_tostring(L, -1));
+    }
+    plua_configure(L, s->db);
+    plua_relation_walk(L, s, idx, PL_CASCADE_DELETE, mark_deleted);
+}
+
+void plua_session_usable(lua_State *L, plua_session *s) {
+    if (s->closed)
+        plua_raise_hint(L, PL_EINVALID, "use db.session of the current context",
+                        "this session is closed");
+    if (s->broken)
+        plua_raise_hint(
+            L, PL_EPENDING, "call session:rollback() first",
+            "This Session's transaction has been rolled back due to a previous "
+            "exception during flush. Original error was: %s",
+            s->broken_by);
+}
+
+/* ---- closing ----------------------------------------------------------------------- */
+
+static void detach_pins(lua_State *L, plua_session *s) {
+    plua_session_field(L, s, PLUA_S_PINS);
+    for (lua_Integer i = 1; i <= s->npins; i++) {
+        if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA) {
+            pl_object *o = lua_touserdata(L, -1);
+            o->pin = 0;
+            o->status &= ~(uint32_t)PL_OBJ_DELETING;
+            if (pl_object_state(o) == PL_PENDING) {
+                pl_object_set_state(o, PL_TRANSIENT);
+                o->session = NULL;
+            }
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    s->npins = 0;
+}
+
+/* Gives the connections back after rolling back what is open. Needs no Lua. */
+static void release_connections(plua_session *s, pl_error *err) {
+    for (int i = 0; i < s->nbinds; i++) {
+        plua_bind *b = &s->binds[i];
+        if (!b->conn)
+            continue;
+        if (!pl_conn_is_closed(b->conn))
+            (void)pl_conn_rollback(b->conn, err);
+        plua_engine_return(b->engine, b->conn);
+        b->conn = NULL;
+    }
+    s->nbinds = 0;
+}
+
+/* Objects saved in the transaction that closing rolls back have no row. */
+static void lose_unsaved(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    (void)L;
+    (void)idx;
+    if (o->tx >= s->tx_outer && s->in_transaction) {
+        pl_object_set_state(o, PL_TRANSIENT);
+        o->status &= ~(uint32_t)PL_OBJ_KEYED;
+        o->session = NULL;
+    }
+}
+
+void plua_session_close(lua_State *L, plua_session *s) {
+    if (s->closed)
+        return;
+    plua_session_each(L, s, lose_unsaved);
+    detach_pins(L, s);
+    plua_session_field(L, s, PLUA_S_DELETED);
+    lua_pop(L, 1);
+    s->closed = true;
+    release_connections(s, plua_err(L));
+    free_cell(L, s->cell);
+    plua_push_session_ud(L, s);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, 1);
+    lua_pop(L, 1);
+}
+
+/*
+** The collector's order is unknown: the db may be gone. Connections count references, the
+** cell is memory of Lua's; nothing else is touched.
+*/
+static int session_gc(lua_State *L) {
+    plua_session *s = lua_touserdata(L, 1);
+    if (s->closed)
+        return 0;
+    s->closed = true;
+    for (int i = 0; i < s->nbinds; i++) {
+        if (!s->binds[i].conn)
+            continue;
+        pl_error err;
+        pl_error_init(&err, pl_alloc_libc());
+        if (!pl_conn_is_closed(s->binds[i].conn))
+            (void)pl_conn_rollback(s->binds[i].conn, &err);
+        pl_error_clear(&err);
+        pl_conn_unref(s->binds[i].conn);
+    }
+    s->nbinds = 0;
+    s->cell->birth = ++s->cell->epoch;
+    return 0;
+}
+
+/* ---- methods ----------------------------------------------------------------------- */
+
+static int session_add(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "add");
+    plua_session_add(L, s, 2);
+    return 0;
+}
+
+static int session_add_all(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "add_all");
+    lua_Integer n = luaL_len(L, 2);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_geti(L, 2, i);
+        plua_session_add(L, s, lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    return 0;
+}
+
+static int session_delete(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "delete");
+    plua_session_delete(L, s, 2);
+    return 0;
+}
+
+static int session_flush(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "flush");
+    plua_session_flush(L, s);
+    return 0;
+}
+
+static int session_close(lua_State *L) {
+    plua_session *s = plua_checkself(L, PLUA_SESSION, "close");
+    plua_session_close(L, s);
+    return 0;
+}
+
+static void expire_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    plua_session_unpin(L, s, o);
+    plua_instance_expire(L, idx, o);
+    if (s->db->session_events)
+        plua_event_instance(L, "expire", idx, 0);
+}
+
+static pl_object *check_member(lua_State *L, plua_session *s, int idx) {
+    pl_object *o = plua_check_instance(L, idx);
+    if (!pl_object_attached(o) || o->session != s->cell ||
+        pl_object_state(o) != PL_PERSISTENT) {
+        plua_instance_describe(L, o);
+        plua_raise(L, PL_EINVALID, "Instance '%s' is not persistent within this Session",
+                   lua_tostring(L, -1));
+    }
+    return o;
+}
+
+/* expire(obj [, {names}]) */
+static int session_expire(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "expire");
+    pl_object *o = check_member(L, s, 2);
+    if (lua_istable(L, 3))
+        plua_expire_attributes(L, 2, o, 3);
+    else
+        expire_one(L, s, 2, o);
+    return 0;
+}
+
+static int session_expire_all(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "expire_all");
+    plua_session_each(L, s, expire_one);
+    return 0;
+}
+
+/* refresh(obj [, {names}]) */
+static int session_refresh(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "refresh");
+    pl_object *o = check_member(L, s, 2);
+    plua_session_usable(L, s);
+    if (s->autoflush)
+        plua_session_autoflush(L, s);
+    if (lua_istable(L, 3))
+        plua_expire_attributes(L, 2, o, 3);
+    else
+        expire_one(L, s, 2, o);
+    plua_refresh(L, 2, o);
+    return 0;
+}
+
+static bool expunge_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    if (!pl_object_attached(o) || o->session != s->cell)
+        return false;
+    bool keyed = (o->status & PL_OBJ_KEYED) != 0;
+    plua_session_forget(L, s, idx, o, keyed ? PL_GONE : PL_TRANSIENT);
+    return true;
+}
+
+static int session_expunge(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "expunge");
+    pl_object *o = plua_check_instance(L, 2);
+    if (!pl_object_attached(o) || o->session != s->cell) {
+        plua_instance_describe(L, o);
+        plua_raise(L, PL_EINVALID, "Instance %s is not present in this Session",
+                   lua_tostring(L, -1));
+    }
+    plua_relation_walk(L, s, 2, PL_CASCADE_EXPUNGE, expunge_one);
+    return 0;
+}
+
+static void expunge_mapped(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    (void)L;
+    (void)idx;
+    (void)s;
+    o->session = NULL;
+    o->pin = 0;
+    pl_object_set_state(o, PL_GONE);
+}
+
+static int session_expunge_all(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "expunge_all");
+    plua_session_each(L, s, expunge_mapped);
+    detach_pins(L, s);
+    plua_push_session_ud(L, s);
+    lua_getiuservalue(L, -1, 1);
+    lua_newtable(L);
+    lua_rawseti(L, -2, PLUA_S_MAPS);
+    lua_newtable(L);
+    lua_rawseti(L, -2, PLUA_S_PINS);
+    return 0;
+}
+
+static int session_contains(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "contains");
+    pl_object *o = plua_check_instance(L, 2);
+    lua_pushboolean(L, pl_object_attached(o) && o->session == s->cell &&
+                           pl_object_state(o) != PL_DELETED);
+    return 1;
+}
+
+static int session_is_modified(lua_State *L) {
+    plua_check_session(L, 1, "is_modified");
+    pl_object *o = plua_check_instance(L, 2);
+    plua_json_scan(L, 2, o);
+    bool set = !(o->status & PL_OBJ_KEYED);
+    for (uint16_t i = 0; set && i < o->mapper->nslots; i++)
+        if (o->slots[i].tag != PL_UNSET)
+            break;
+    lua_pushboolean(L, set || (o->status & (PL_OBJ_CHANGED | PLUA_OBJ_HISTORY)) != 0);
+    return 1;
+}
+
+typedef bool (*pin_test)(lua_State *L, int idx, pl_object *o);
+
+static bool is_new(lua_State *L, int idx, pl_object *o) {
+    (void)L;
+    (void)idx;
+    return pl_object_state(o) == PL_PENDING;
+}
+
+static bool is_deleting(lua_State *L, int idx, pl_object *o) {
+    (void)L;
+    (void)idx;
+    return (o->status & PL_OBJ_DELETING) != 0;
+}
+
+static bool is_dirty(lua_State *L, int idx, pl_object *o) {
+    plua_json_scan(L, idx, o);
+    return pl_object_state(o) == PL_PERSISTENT && !(o->status & PL_OBJ_DELETING) &&
+           (o->status & (PL_OBJ_MODIFIED | PL_OBJ_CHANGED | PLUA_OBJ_HISTORY)) != 0;
+}
+
+/* A list of the pinned objects that pass a test. */
+static void push_pinned(lua_State *L, plua_session *s, pin_test test) {
+    lua_newtable(L);
+    luaL_setmetatable(L, PLUA_LIST);
+    int list = lua_gettop(L);
+    plua_session_field(L, s, PLUA_S_PINS);
+    lua_Integer n = 0;
+    for (lua_Integer i = 1; i <= s->npins; i++) {
+        if (lua_rawgeti(L, list + 1, i) == LUA_TUSERDATA &&
+            test(L, lua_gettop(L), lua_touserdata(L, -1)))
+            lua_rawseti(L, list, ++n);
+        lua_settop(L, list + 1);
+    }
+    lua_settop(L, list);
+}
+
+/* Fields: new, dirty, deleted, info, is_active, in_transaction; else methods. */
+static int session_index(lua_State *L) {
+    plua_session *s = lua_touserdata(L, 1);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    const char *key = luaL_checkstring(L, 2);
+    if (strcmp(key, "closed") == 0)
+        lua_pushboolean(L, s->closed);
+    else if (s->closed)
+        plua_check_session(L, 1, key);
+    else if (strcmp(key, "new") == 0)
+        push_pinned(L, s, is_new);
+    else if (strcmp(key, "dirty") == 0)
+        push_pinned(L, s, is_dirty);
+    else if (strcmp(key, "deleted") == 0)
+        push_pinned(L, s, is_deleting);
+    else if (strcmp(key, "info") == 0)
+        plua_session_field(L, s, PLUA_S_INFO);
+    else if (strcmp(key, "db") == 0)
+        plua_session_field(L, s, PLUA_S_DB);
+    else if (strcmp(key, "is_active") == 0)
+        lua_pushboolean(L, !s->broken);
+    else if (strcmp(key, "autoflush") == 0)
+        lua_pushboolean(L, s->autoflush);
+    else if (strcmp(key, "expire_on_commit") == 0)
+        lua_pushboolean(L, s->expire_on_commit);
+    else
+        plua_raise(L, PL_EATTRIBUTE, "Session has no attribute '%s'", key);
+    return 1;
+}
+
+static int session_newindex(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "set");
+    const char *key = luaL_checkstring(L, 2);
+    if (strcmp(key, "autoflush") == 0)
+        s->autoflush = lua_toboolean(L, 3);
+    else if (strcmp(key, "expire_on_commit") == 0)
+        s->expire_on_commit = lua_toboolean(L, 3);
+    else
+        plua_raise(L, PL_EATTRIBUTE, "Session attribute '%s' cannot be set", key);
+    return 0;
+}
+
+static int session_tostring(lua_State *L) {
+    plua_session *s = lua_touserdata(L, 1);
+    lua_pushfstring(L, s->closed ? "<Session (closed)>" : "<Session %p>", (void *)s);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"add", session_add},
+    {"add_all", session_add_all},
+    {"delete", session_delete},
+    {"flush", session_flush},
+    {"flush_plan", plua_session_flush_plan},
+    {"close", session_close},
+    {"remove", session_close},
+    {"expire", session_expire},
+    {"expire_all", session_expire_all},
+    {"refresh", session_refresh},
+    {"expunge", session_expunge},
+    {"expunge_all", session_expunge_all},
+    {"contains", session_contains},
+    {"is_modified", session_is_modified},
+    {NULL, NULL},
+};
+
+static const luaL_Reg meta[] = {
+    {"__gc", session_gc},
+    {"__close", session_close},
+    {"__tostring", session_tostring},
+    {"__newindex", session_newindex},
+    {NULL, NULL},
+};
+
+int plua_open_session(lua_State *L) {
+    plua_class(L, PLUA_SESSION, meta, NULL);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    luaL_setfuncs(L, plua_session_transaction_methods, 0);
+    luaL_setfuncs(L, plua_session_run_methods, 0);
+    lua_pushvalue(L, -1);
+    plua_shared(L);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "session_methods");
+    lua_pop(L, 1);
+    lua_pushcclosure(L, session_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    lua_newtable(L);
+    return 1;
+}

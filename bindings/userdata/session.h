@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** session.h - a session: identity map, the objects it keeps alive, one transaction.
+**
+** User value 1 is a table: [1] identity maps (root mapper position + 1 -> weak table of
+** key -> instance), [2] pins (objects new, changed or to be deleted, in order; false
+*where
+** one was dropped), [3] the db, [4] objects deleted by the open transaction,
+** [5] info, [6] transaction handles.
+*/
+#ifndef PLUA_SESSION_H
+#define PLUA_SESSION_H
+
+#include "userdata/database.h"
+#include "userdata/instance.h"
+
+enum {
+    PLUA_S_MAPS = 1,
+    PLUA_S_PINS,
+    PLUA_S_DB,
+    PLUA_S_DELETED,
+    PLUA_S_INFO,
+    PLUA_S_NESTED,
+    PLUA_S_RAW
+};
+
+enum { PLUA_MAX_BINDS = 8 };
+
+typedef struct plua_bind {
+    plua_engine *engine;
+    pl_conn *conn;   /* NULL until first used */
+    int64_t version; /* data_version when the last transaction ended, -1 unknown */
+    uint64_t writes; /* pl_conn_write_count when last looked at */
+    int depth;       /* savepoints open on it */
+} plua_bind;
+
+typedef struct plua_session {
+    pl_session_cell *cell;
+    plua_db *db;
+    plua_bind binds[PLUA_MAX_BINDS];
+    int nbinds;
+    lua_Integer npins; /* entries of the pins table */
+    int nested;        /* begin_nested depth */
+    bool closed;
+    bool in_transaction; /* something was read or written, or begin() was called */
+    bool explicit_begin; /* begin() was called */
+    bool autoflush;
+    bool expire_on_commit;
+    bool flushing;
+    bool broken;        /* a flush failed: rollback() must come first */
+    bool raw_writes;    /* a statement past the unit of work changed rows */
+    bool revalidate;    /* a transaction ended: see whether the database changed since */
+    pl_begin_mode mode; /* for the next BEGIN */
+    uint32_t tx;          /* serial of the innermost transaction or savepoint */
+    uint32_t tx_outer;    /* of the outermost: objects with tx >= this are new in it */
+    uint32_t saved_epoch; /* epoch of values that revalidation may confirm */
+    char broken_by[256];  /* message of the flush error */
+} plua_session;
+
+/* The session of an attached object, or NULL. */
+static inline plua_session *plua_object_session(const pl_object *o) {
+    return pl_object_attached(o) ? o->session->session : NULL;
+}
+
+plua_session *plua_check_session(lua_State *L, int idx, const char *method);
+plua_session *plua_test_session(lua_State *L, int idx);
+
+/* Pushes a new session of a db / the userdata of a session. [-0, +1, m] */
+plua_session *plua_new_session(lua_State *L, plua_db *db);
+void plua_push_session_ud(lua_State *L, const plua_session *s);
+
+/* Pushes one of the session's tables (PLUA_S_...). [-0, +1, -] */
+void plua_session_field(lua_State *L, const plua_session *s, int field);
+
+/* Pushes the identity map of a mapper's root, made when missing. [-0, +1, m] */
+void plua_identity_map(lua_State *L, const plua_session *s, const pl_mapper *m);
+
+/* Pushes the identity key of slots (an integer, or a string). [-0, +1, m] */
+void plua_push_key(lua_State *L, const pl_mapper *m, const pl_slot *slots);
+
+/* Same from pk values in order. */
+void plua_push_key_values(lua_State *L, const pl_slot *values, int n);
+
+/* Begins (lazily) and gives the connection of an engine; raises. `write`: going to write.
+ */
+pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool write);
+
+/* Keeps the object at idx alive until the next flush. [-0, +0, m] */
+void plua_session_pin(lua_State *L, plua_session *s, int idx, pl_object *o);
+void plua_session_unpin(lua_State *L, plua_session *s, pl_object *o);
+
+/* Adds a transient or detached object and what cascades from it. [-0, +0, v] */
+void plua_session_add(lua_State *L, plua_session *s, int idx);
+/* The same for an object that is already known to be fine: no cascade. */
+void plua_session_attach(lua_State *L, plua_session *s, int idx, pl_object *o);
+
+/* Flushes when the session does so by itself before a query. [-0, +0, v] */
+void plua_session_autoflush(lua_State *L, plua_session *s);
+void plua_session_flush(lua_State *L, plua_session *s);
+
+/* Our own statements wrote since the count `before`: not past the unit of work. */
+void plua_session_wrote(plua_session *s, pl_conn *conn, uint64_t before);
+
+/* A flush failed with the error on top of the stack (which stays): rolls back at once,
+** restores the objects, leaves the session waiting for rollback(). [-0, +0, m] */
+void plua_session_fail(lua_State *L, plua_session *s);
+
+/* session:flush_plan(), for the methods table. */
+int plua_session_flush_plan(lua_State *L);
+
+/* Raises when a failed flush or close makes the session unusable. */
+void plua_session_usable(lua_State *L, plua_session *s);
+
+/* Methods of the class from other files: transaction.c, execute.c, merge.c. */
+extern const luaL_Reg plua_session_transaction_methods[];
+extern const luaL_Reg plua_session_run_methods[];
+
+/* Ends the transaction of all connections. [-0, +0, v] */
+void plua_session_commit(lua_State *L, plua_session *s);
+void plua_session_rollback(lua_State *L, plua_session *s);
+
+/* Handles of transactions at least so deep are over. [-0, +0, m] */
+void plua_transactions_ended(lua_State *L, plua_session *s, int depth);
+
+/* Marks an object and what the delete cascade reaches for deletion. [-0, +0, v] */
+void plua_session_delete(lua_State *L, plua_session *s, int idx);
+
+/* Makes an object transient again, or detached, and forgets it. [-0, +0, m] */
+void plua_session_forget(lua_State *L, plua_session *s, int idx, pl_object *o,
+                         pl_state state);
+
+/* Calls fn(L, s, index of the object, o) for every object of the identity maps. */
+typedef void (*plua_each_object)(lua_State *L, plua_session *s, int idx, pl_object *o);
+void plua_session_each(lua_State *L, plua_session *s, plua_each_object fn);
+
+/* Rolls back, detaches all, gives the connections back. Never raises. [-0, +0, m] */
+void plua_session_close(lua_State *L, plua_session *s);
+
+int plua_open_session(lua_State *L);
+int plua_open_transaction(lua_State *L);
+
+#endif

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** unitwork.c - flushing a session: collect, plan, run, settle.
+**
+** The core's flush does the ordering and the SQL; this file says what is to be written,
+** answers the core's questions (defaults, events, old values) and afterwards puts every
+** object into its new state. A failure rolls the transaction back at once and leaves the
+** session waiting for rollback().
+*/
+#include "userdata/unitwork.h"
+#include "userdata/event.h"
+#include "userdata/loader.h"
+#include "userdata/relationship.h"
+#include "userdata/scratch.h"
+#include "userdata/value.h"
+
+#include <string.h>
+
+/* ---- hooks of the core ---------------------------------------------------------------
+ */
+
+/* Pushes the userdata of an object in the flush. */
+static void push_pinned(plua_unit *u, const pl_object *o) {
+    lua_rawgeti(u->L, u->pins, o->pin);
+}
+
+static const char *const event_names[][2] = {
+    [PL_FLUSH_INSERT] = {"before_insert", "after_insert"},
+    [PL_FLUSH_UPDATE] = {"before_update", "after_update"},
+    [PL_FLUSH_DELETE] = {"before_delete", "after_delete"},
+};
+
+static pl_code fire(plua_unit *u, pl_flush_op op, int when, pl_object *o, pl_error *err) {
+    if (op > PL_FLUSH_DELETE)
+        return PL_OK;
+    int top = lua_gettop(u->L);
+    push_pinned(u, o);
+    pl_code code = plua_event_mapper(u->L, event_names[op][when], top + 1, err);
+    lua_settop(u->L, top);
+    return code;
+}
+
+static pl_code hook_before(void *ud, pl_flush_op op, pl_object *o, pl_error *err) {
+    return fire(ud, op, 0, o, err);
+}
+
+static pl_code hook_after(void *ud, pl_flush_op op, pl_object *o, pl_error *err) {
+    return fire(ud, op, 1, o, err);
+}
+
+static bool hook_committed(void *ud, const pl_object *o, uint16_t slot, pl_slot *out) {
+    (void)ud;
+    *out = plua_base(o)[slot];
+    return out->tag != PL_UNSET;
+}
+
+static void hook_warn(void *ud, const char *message) {
+    lua_warning(((plua_unit *)ud)->L, message, 0);
+}
+
+/* Protected part of `store`: object, slot and value as light userdata. */
+static int store_protected(lua_State *L) {
+    pl_object *o = lua_touserdata(L, 1);
+    const pl_slot *v = lua_touserdata(L, 3);
+    plua_instance_store(L, 1, o, (uint16_t)lua_tointeger(L, 2), v);
+    return 0;
+}
+
+static pl_code hook_store(void *ud, pl_object *o, uint16_t slot, const pl_slot *value,
+                          pl_error *err) {
+    plua_unit *u = ud;
+    lua_State *L = u->L;
+    lua_pushcfunction(L, store_protected);
+    push_pinned(u, o);
+    lua_pushinteger(L, slot);
+    lua_pushlightuserdata(L, (void *)value);
+    if (lua_pcall(L, 3, 0, 0) != LUA_OK)
+        return plua_keep_error(L, err);
+    return PL_OK;
+}
+
+/* Calls a default's function with the object and sets the attribute. */
+static void call_default(lua_State *L, int idx, pl_object *o, uint16_t slot, int ext) {
+    plua_push_db(L, plua_db_of(o->mapper->tables[0].table->metadata));
+    lua_getiuservalue(L, -1, 1);
+    lua_getfield(L, -1, "functions");
+    lua_rawgeti(L, -1, ext);
+    lua_pushvalue(L, idx);
+    lua_call(L, 1, 1);
+    plua_instance_set_slot(L, idx, o, slot, lua_gettop(L));
+    lua_settop(L, idx);
+}
+
+/* Protected part of `fill`. Arguments: op, object. */
+static int fill_protected(lua_State *L) {
+    pl_flush_op op = (pl_flush_op)lua_tointeger(L, 1);
+    pl_object *o = lua_touserdata(L, 2);
+    for (uint16_t i = 0; i < o->mapper->nslots; i++) {
+        const pl_column *c = o->mapper->attrs[i].column;
+        const pl_default *d = !c ? NULL : op == PL_FLUSH_INSERT ? &c->dflt : &c->onupdate;
+        bool wanted = op == PL_FLUSH_INSERT ? o->slots[i].tag == PL_UNSET
+                                            : !(o->slots[i].flags & PL_SLOT_CHANGED);
+        if (!d || !wanted)
+            continue;
+        if (d->kind == PL_D_FUNCTION) {
+            call_default(L, 2, o, i, d->ext);
+        } else if (d->kind == PL_D_VALUE) {
+            plua_instance_store(L, 2, o, i, &d->value);
+            o->slots[i].flags |= PL_SLOT_CHANGED;
+            o->status |= PL_OBJ_CHANGED;
+        }
+    }
+    return 0;
+}
+
+static pl_code hook_fill(void *ud, pl_flush_op op, pl_object *o, pl_error *err) {
+    plua_unit *u = ud;
+    lua_pushcfunction(u->L, fill_protected);
+    lua_pushinteger(u->L, op);
+    push_pinned(u, o);
+    if (lua_pcall(u->L, 2, 0, 0) != LUA_OK)
+        return plua_keep_error(u->L, err);
+    return PL_OK;
+}
+
+/* ---- collecting -------------------------------------------------------------------- */
+
+/* An orphan is deleted, or dropped when it was never saved. True when it was dropped. */
+static bool settle_orphan(plua_unit *u, int idx, pl_object *o) {
+    if (!(o->status & PL_OBJ_ORPHAN))
+        return false;
+    o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
+    if (o->status & PL_OBJ_KEYED) {
+        plua_session_delete(u->L, u->s, idx);
+        return false;
+    }
+    plua_session_forget(u->L, u->s, idx, o, PL_TRANSIENT);
+    return true;
+}
+
+static void collect_object(plua_unit *u, int idx, pl_object *o) {
+    lua_State *L = u->L;
+    plua_json_scan(L, idx, o);
+    if (settle_orphan(u, idx, o))
+        return;
+    if (o->status & PL_OBJ_DELETING) {
+        plua_check(L, pl_flush_delete(u->f, o, plua_err(L)));
+        plua_collect_deleted(u, idx, o);
+        return;
+    }
+    if (pl_object_state(o) == PL_PENDING || (o->status & PL_OBJ_CHANGED))
+        plua_check(L, pl_flush_save(u->f, o, plua_err(L)));
+    else if (o->status & PLUA_OBJ_HISTORY)
+        plua_check(L, pl_flush_save(u->f, o, plua_err(L)));
+    plua_collect_saved(u, idx, o);
+}
+
+/* Pins grow while their relationships are looked at. */
+static void collect(plua_unit *u) {
+    lua_State *L = u->L;
+    int top = lua_gettop(L);
+    for (lua_Integer i = 1; i <= u->s->npins; i++) {
+        pl_object *o = lua_rawgeti(L, u->pins, i) == LUA_TUSERDATA
+                           ? lua_touserdata(L, top + 1)
+                           : NULL;
+        if (o && plua_engine_of(o->mapper->tables[0].table) == u->engine)
+            collect_object(u, top + 1, o);
+        lua_settop(L, top);
+    }
+    plua_collect_clears(u);
+}
+
+/* ---- settling ---------------------------------------------------------------------- */
+
+/* What the INSERT left out is NULL, unless the database has a default for it. */
+static void fill_unset(pl_object *o) {
+    for (uint16_t i = 0; i < o->mapper->nslots; i++) {
+        const pl_column *c = o->mapper->attrs[i].column;
+        pl_slot *v = &o->slots[i];
+        if (v->tag == PL_UNSET && c && !c->server_default && !c->computed &&
+            !(v->flags & PL_SLOT_SERVER))
+            *v = pl_slot_null();
+        else if (v->tag == PL_UNSET || v->tag == PL_EXPR)
+            o->status |= PL_OBJ_PARTIAL;
+    }
+}
+
+static void become_persistent(plua_unit *u, int idx, pl_object *o) {
+    fill_unset(o);
+    plua_instance_settle(u->L, idx, o);
+    plua_relation_settle(u->L, idx, o);
+    o->pin = 0;
+    o->status |= PL_OBJ_KEYED;
+    plua_session_attach(u->L, u->s, idx, o);
+    o->tx = u->s->tx;
+    if (u->s->db->session_events)
+        plua_event_object(u->L, u->s, "pending_to_persistent", idx);
+}
+
+static void stay_persistent(plua_unit *u, int idx, pl_object *o) {
+    lua_State *L = u->L;
+    bool written = (o->status & (PL_OBJ_CHANGED | PLUA_OBJ_HISTORY | PLUA_OBJ_COPY)) != 0;
+    for (uint16_t i = 0; i < o->mapper->nslots; i++)
+        if (o->slots[i].tag == PL_UNSET || o->slots[i].tag == PL_EXPR) {
+            o->slots[i].tag = PL_UNSET;
+            o->status |= PL_OBJ_PARTIAL;
+        }
+    plua_instance_settle(L, idx, o);
+    plua_relation_settle(L, idx, o);
+    o->pin = 0;
+    if (!written || u->s->nested == 0)
+        return;
+    int top = lua_gettop(L);
+    plua_session_field(L, u->s, PLUA_S_NESTED);
+    lua_rawgeti(L, -1, u->s->nested);
+    lua_getfield(L, -1, "changed");
+    lua_pushvalue(L, idx);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    lua_settop(L, top);
+}
+
+static void become_deleted(plua_unit *u, int idx, pl_object *o) {
+    lua_State *L = u->L;
+    pl_session_cell *cell = o->session;
+    uint32_t tx = o->tx;
+    plua_session_forget(L, u->s, idx, o, PL_DELETED);
+    o->session = cell;
+    o->tx = tx;
+    plua_session_field(L, u->s, PLUA_S_DELETED);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 1);
+    u->s->raw_writes = true;
+    if (u->s->db->session_events)
+        plua_event_object(L, u->s, "persistent_to_deleted", idx);
+}
+
+static void settle(plua_unit *u) {
+    lua_State *L = u->L;
+    int top = lua_gettop(L);
+    lua_Integer n = u->s->npins;
+    lua_newtable(L);
+    plua_push_session_ud(L, u->s);
+    lua_getiuservalue(L, -1, 1);
+    lua_pushvalue(L, top + 1);
+    lua_rawseti(L, -2, PLUA_S_PINS);
+    u->s->npins = 0;
+    lua_settop(L, top);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, u->pins, i);
+        pl_object *o = lua_touserdata(L, -1);
+        if (o)
+            o->pin = 0;
+        if (o && (o->status & PL_OBJ_DELETING))
+            become_deleted(u, top + 1, o);
+        else if (o && pl_object_state(o) == PL_PENDING)
+            become_persistent(u, top + 1, o);
+        else if (o && pl_object_state(o) == PL_PERSISTENT)
+            stay_persistent(u, top + 1, o);
+        lua_settop(L, top);
+    }
+}
+
+/* ---- running ----------------------------------------------------------------------- */
+
+static int flush_gc(lua_State *L) {
+    pl_flush **box = lua_touserdata(L, 1);
+    if (*box)
+        pl_flush_free(*box);
+    *box = NULL;
+    return 0;
+}
+
+static const char FLUSH_KEY = 0;
+
+/* Pushes a box that frees the flush when it is collected. */
+static pl_flush **push_box(lua_State *L) {
+    pl_flush **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = NULL;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &FLUSH_KEY) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 2);
+        lua_pushcfunction(L, flush_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &FLUSH_KEY);
+    }
+    lua_setmetatable(L, -2);
+    return box;
+}
+
+static void begin_unit(lua_State *L, plua_session *s, plua_unit *u, pl_conn *conn,
+                       const pl_flush_hooks *hooks) {
+    pl_flush **box = push_box(L);
+    *box = pl_flush_new(plua_rt(L)->alloc, conn, &pl_dialect_sqlite, hooks);
+    if (!*box)
+        luaL_error(L, "not enough memory");
+    u->f = *box;
+    plua_session_field(L, s, PLUA_S_PINS);
+    u->pins = lua_gettop(L);
+    lua_newtable(L);
+    u->links = lua_gettop(L);
+    lua_newtable(L);
+    u->parents = lua_gettop(L);
+    lua_newtable(L);
+    u->clears = lua_gettop(L);
+}
+
+/* Whether some pinned object lives in the database of an engine. */
+static bool engine_has_work(lua_State *L, plua_session *s, const plua_engine *e) {
+    bool found = false;
+    plua_session_field(L, s, PLUA_S_PINS);
+    for (lua_Integer i = 1; i <= s->npins && !found; i++) {
+        if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA) {
+            const pl_object *o = lua_touserdata(L, -1);
+            found = plua_engine_of(o->mapper->tables[0].table) == e;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return found;
+}
+
+/* Whether some pinned object has something to write (a pinned JSON may be as it was). */
+static bool has_work(lua_State *L, plua_session *s) {
+    bool work = false;
+    plua_session_field(L, s, PLUA_S_PINS);
+    int pins = lua_gettop(L);
+    for (lua_Integer i = 1; i <= s->npins && !work; i++) {
+        if (lua_rawgeti(L, pins, i) == LUA_TUSERDATA) {
+            pl_object *o = lua_touserdata(L, -1);
+            plua_json_scan(L, pins + 1, o);
+            work = pl_object_state(o) == PL_PENDING ||
+                   (o->status & (PL_OBJ_DELETING | PL_OBJ_CHANGED | PLUA_OBJ_HISTORY |
+                                 PL_OBJ_ORPHAN)) != 0;
+        }
+        lua_settop(L, pins);
+    }
+    lua_settop(L, pins - 1);
+    return work;
+}
+
+/* Flushes what belongs to one database. */
+static void flush_engine(lua_State *L, plua_session *s, plua_engine *e) {
+    int top = lua_gettop(L);
+    plua_unit u = {.L = L, .s = s, .engine = e};
+    pl_flush_hooks hooks = {&u,         hook_before,    hook_after, hook_fill,
+                            hook_store, hook_committed, hook_warn};
+    pl_conn *conn = plua_session_conn(L, s, e, true);
+    uint64_t before = pl_conn_write_count(conn);
+    begin_unit(L, s, &u, conn, &hooks);
+    collect(&u);
+    plua_check(L, pl_flush_plan(u.f, plua_err(L)));
+    plua_check(L, pl_flush_run(u.f, plua_err(L)));
+    plua_session_wrote(s, conn, before);
+    pl_flush_free(u.f);
+    *(pl_flush **)lua_touserdata(L, u.pins - 1) = NULL;
+    lua_settop(L, top);
+}
+
+/* The unit of work itself; runs protected. Argument 1: the session as light userdata. */
+static int flush_protected(lua_State *L) {
+    plua_session *s = lua_touserdata(L, 1);
+    if (s->db->session_events)
+        plua_event_session(L, s, "before_flush");
+    for (plua_engine *e = s->db->engines; e; e = e->next)
+        if (engine_has_work(L, s, e))
+            flush_engine(L, s, e);
+    if (s->db->session_events)
+        plua_event_session(L, s, "after_flush");
+    plua_unit u = {.L = L, .s = s};
+    plua_session_field(L, s, PLUA_S_PINS);
+    u.pins = lua_gettop(L);
+    settle(&u);
+    if (s->db->session_events)
+        plua_event_session(L, s, "after_flush_postexec");
+    return 0;
+}
+
+/* Appends the plan of one database to the text at index 2. */
+static void plan_engine(lua_State *L, plua_session *s, plua_engine *e, pl_buf *text) {
+    int top = lua_gettop(L);
+    plua_unit u = {.L = L, .s = s, .engine = e};
+    pl_flush_hooks hooks = {.ud = &u, .committed = hook_committed};
+    begin_unit(L, s, &u, plua_session_conn(L, s, e, false), &hooks);
+    collect(&u);
+    plua_check(L, pl_flush_plan(u.f, plua_err(L)));
+    pl_flush_print(u.f, text);
+    lua_settop(L, top);
+}
+
+/* db.session:flush_plan(): the plan as text, without running it. */
+static int plan_protected(lua_State *L) {
+    plua_session *s = lua_touserdata(L, 1);
+    pl_alloc alloc;
+    pl_arena *arena = plua_scratch(L, &alloc);
+    pl_buf text;
+    pl_buf_init(&text, alloc);
+    for (plua_engine *e = s->db->engines; e; e = e->next)
+        if (engine_has_work(L, s, e))
+            plan_engine(L, s, e, &text);
+    lua_pushstring(L, pl_buf_cstr(&text));
+    plua_arena_done(arena);
+    return 1;
+}
+
+int plua_session_flush_plan(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "flush_plan");
+    plua_session_usable(L, s);
+    plua_configure(L, s->db);
+    lua_pushcfunction(L, plan_protected);
+    lua_pushlightuserdata(L, s);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+void plua_session_flush(lua_State *L, plua_session *s) {
+    plua_session_usable(L, s);
+    if (s->npins == 0)
+        return;
+    if (s->flushing)
+        plua_raise(L, PL_EINVALID, "Session is already flushing");
+    plua_configure(L, s->db);
+    if (!has_work(L, s))
+        return;
+    s->flushing = true;
+    lua_pushcfunction(L, flush_protected);
+    lua_pushlightuserdata(L, s);
+    int status = lua_pcall(L, 1, 0, 0);
+    s->flushing = false;
+    if (status == LUA_OK)
+        return;
+    plua_session_fail(L, s);
+    lua_error(L);
+}
+
+void plua_session_autoflush(lua_State *L, plua_session *s) {
+    if (!s->autoflush || s->flushing || s->npins == 0)
+        return;
+    plua_session_flush(L, s);
+}
