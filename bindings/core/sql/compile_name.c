@@ -143,8 +143,7 @@ static void add_column(pl_compiler *c, items *list, pl_node *source,
     n->kids[0] = source;
     n->ref = column;
     n->type = type;
-    if (!column)
-        pl_node_set_text(n, name);
+    pl_node_set_text(n, name);
     add_item(c, list, n, false);
 }
 
@@ -288,7 +287,7 @@ void pl_name_items(pl_compiler *c, pl_query *q) {
 
 static bool is_asked_for(pl_compiler *c, pl_query *q, pl_item *item,
                          const pl_node *column) {
-    if (column->ref)
+    if (!column->text)
         return item->column == column->ref;
     if (item->label && strcmp(item->label, column->text) == 0)
         return true;
@@ -298,7 +297,7 @@ static bool is_asked_for(pl_compiler *c, pl_query *q, pl_item *item,
 
 static const char *derived_name(pl_compiler *c, pl_node *stmt, const pl_node *column) {
     const pl_column *col = column->ref;
-    const char *plain = col ? col->name : column->text;
+    const char *plain = column->text ? column->text : col->name;
     pl_query *q = pl_result_of(c, stmt);
     if (!q || !pl_enter(c))
         return pl_leave(c), NULL;

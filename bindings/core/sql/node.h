@@ -21,8 +21,8 @@
 
 typedef enum pl_node_kind {
     /* expressions; kids in parentheses */
-    PL_N_COLUMN,  /* ref: pl_column, or NULL with text = label of a derived table;
-                     (source) or () when the source is the plain table */
+    PL_N_COLUMN,  /* ref: pl_column, or NULL with text = label of a derived table (with
+                     both the text names it); (source) or () for the plain table */
     PL_N_LITERAL, /* value: becomes a bound parameter */
     PL_N_NULL,    /* SQL NULL */
     PL_N_BOOL,    /* op: 1 true, 0 false */
