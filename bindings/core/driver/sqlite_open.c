@@ -116,19 +116,16 @@ static bool valid_value(const char *s) {
 /* Runs SQL that may yield one row; its first column goes to text (when not NULL). */
 static int run(pl_sqlite *db, const char *sql, char *text, size_t size) {
     sqlite3_stmt *stmt = NULL;
+    if (text)
+        text[0] = '\0';
     int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-        const unsigned char *value =
-            rc == SQLITE_ROW && text ? sqlite3_column_text(stmt, 0) : NULL;
-        if (text)
-            (void)sqlite3_snprintf((int)size, text, "%s",
-                                   value ? (const char *)value : "");
+    if (rc != SQLITE_OK)
+        return rc;
+    if (sqlite3_step(stmt) == SQLITE_ROW && text) {
+        const char *value = (const char *)sqlite3_column_text(stmt, 0);
+        (void)sqlite3_snprintf((int)size, text, "%s", value ? value : "");
     }
-    int end = sqlite3_finalize(stmt);
-    return end != SQLITE_OK                        ? end
-           : rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK
-                                                   : rc;
+    return sqlite3_finalize(stmt); /* also tells of a step that failed */
 }
 
 static int set_pragma(pl_sqlite *db, const char *name, const char *value) {
