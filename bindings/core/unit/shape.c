@@ -165,11 +165,9 @@ static pl_code write_row(const pl_dialect *d, pl_buf *out, const pl_mapped_table
             continue;
         }
         pl_node *n = (pl_node *)mt->table->columns[i]->dflt.node;
-        pl_buf_chr(out, '(');
         pl_code code = pl_compile_inline(d, n, out, err);
         if (code != PL_OK)
             return code;
-        pl_buf_chr(out, ')');
     }
     pl_buf_chr(out, ')');
     return PL_OK;
@@ -248,12 +246,11 @@ static pl_code write_onupdate(const pl_flush *f, pl_buf *out, const pl_mapped_ta
         pl_buf_str(out, *before);
         *before = ", ";
         pl_quote_name(f->dialect, out, c->name);
-        pl_buf_str(out, "=(");
+        pl_buf_chr(out, '=');
         pl_code code =
             pl_compile_inline(f->dialect, (pl_node *)c->onupdate.node, out, err);
         if (code != PL_OK)
             return code;
-        pl_buf_chr(out, ')');
     }
     return PL_OK;
 }
