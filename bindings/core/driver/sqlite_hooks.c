@@ -45,8 +45,6 @@ static uint64_t next_random(pl_sqlite *db) {
 /* Half to one and a half of a pause that doubles up to PAUSE_MOST. */
 static int64_t pause_us(pl_sqlite *db, int count) {
     int64_t pause = count < 6 ? (int64_t)PAUSE_FIRST << count : PAUSE_MOST;
-    if (pause > PAUSE_MOST)
-        pause = PAUSE_MOST;
     return pause / 2 + (int64_t)(next_random(db) % (uint64_t)pause);
 }
 

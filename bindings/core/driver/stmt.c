@@ -51,11 +51,9 @@ static const char *skip_idle(const char *p, const char *end) {
     return p;
 }
 
-static pl_code fail_text(const char *sql, size_t len, const char *message,
-                         pl_error *err) {
+static void fail_text(const char *sql, size_t len, const char *message, pl_error *err) {
     pl_fail(err, PL_EPROGRAMMING, "%s", message);
     err->sql = pl_arena_copy(&err->texts, sql, len);
-    return err->code;
 }
 
 static pl_code fail_prepare(const char *sql, size_t len, pl_error *err) {
@@ -120,20 +118,23 @@ static void check_out(pl_conn *c, pl_stmt *s) {
     c->refs++;
 }
 
-static pl_code prepare_only(pl_conn *c, const char *sql, size_t len, pl_stmt **out,
-                            pl_error *err) {
+/* The one statement of the text, or NULL. */
+static pl_stmt *prepare_only(pl_conn *c, const char *sql, size_t len, pl_error *err) {
     size_t used;
+    pl_stmt *s = NULL;
     if (memchr(sql, 0, len))
-        return fail_text(sql, strlen(sql), "the SQL text contains a zero byte", err);
-    if (prepare_first(c, sql, len, true, &used, out, err) != PL_OK)
-        return err->code;
-    if (!*out)
-        return fail_text(sql, len, "there is no statement in the SQL text", err);
-    if (skip_idle(sql + used, sql + len) == sql + len)
-        return PL_OK;
-    pl_stmt_free(*out);
-    *out = NULL;
-    return fail_text(sql, len, "You can only execute one statement at a time.", err);
+        fail_text(sql, strlen(sql), "the SQL text contains a zero byte", err);
+    else if (prepare_first(c, sql, len, true, &used, &s, err) != PL_OK)
+        return NULL;
+    else if (!s)
+        fail_text(sql, len, "there is no statement in the SQL text", err);
+    else if (skip_idle(sql + used, sql + len) == sql + len)
+        return s;
+    else
+        fail_text(sql, len, "You can only execute one statement at a time.", err);
+    if (s)
+        pl_stmt_free(s);
+    return NULL;
 }
 
 pl_code pl_conn_prepare(pl_conn *c, const char *sql, size_t len, bool keep, pl_stmt **out,
@@ -145,7 +146,7 @@ pl_code pl_conn_prepare(pl_conn *c, const char *sql, size_t len, bool keep, pl_s
     pl_stmt *s = pl_stmt_cache_take(&c->cache, sql, len, hash);
     if (s)
         c->stats.hits++;
-    else if (prepare_only(c, sql, len, &s, err) != PL_OK)
+    else if (!(s = prepare_only(c, sql, len, err)))
         return err->code;
     s->hash = hash;
     s->keep = keep || s->keep;

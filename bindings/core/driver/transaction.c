@@ -64,7 +64,7 @@ static pl_code step_control(pl_conn *c, void *handle, const char *sql, pl_error 
     if (step != PL_STEP_ERROR)
         return PL_OK;
     if (err->code != PL_ENOMEM && !err->sql)
-        err->sql = sql;
+        err->sql = pl_error_text(err, sql);
     return err->code;
 }
 
@@ -88,8 +88,6 @@ static pl_code run_named(pl_conn *c, const char *verb, int depth, pl_error *err)
     pl_code code = pl_conn_prepare(c, sql, (size_t)len, true, &s, err);
     if (code == PL_OK) {
         code = step_control(c, s->handle, sql, err);
-        if (code != PL_OK && err->sql == sql)
-            err->sql = pl_error_text(err, sql);
         pl_stmt_release(s);
     }
     c->internal = false;
