@@ -493,7 +493,21 @@ static bool cacheable(lua_State *L, int idx) {
     return lua_isuserdata(L, idx);
 }
 
-/* Upvalue 1: the string "query"; 2: fields in Lua (name, __table__ ...). */
+/* Pushes what the Lua side answers for a name that is no member; false when nothing. */
+static bool push_field(lua_State *L) {
+    plua_shared(L);
+    lua_getfield(L, -1, "model_fields");
+    if (!lua_istable(L, -1))
+        return false;
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TFUNCTION)
+        return false;
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return true;
+}
+
+/* Upvalue 1: the string "query". */
 static int model_index(lua_State *L) {
     plua_model *model = lua_touserdata(L, 1);
     if (lua_rawequal(L, 2, lua_upvalueindex(1))) {
@@ -510,14 +524,8 @@ static int model_index(lua_State *L) {
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) != LUA_TNIL)
         return 1;
-    plua_shared(L);
-    lua_getfield(L, -1, "model_fields");
-    lua_pushvalue(L, 2);
-    if (lua_istable(L, -2) && lua_rawget(L, -2) == LUA_TFUNCTION) {
-        lua_pushvalue(L, 1);
-        lua_call(L, 1, 1);
+    if (plua_push_inherited(L, model->mapper, 2) == LUA_TNIL && push_field(L))
         return 1;
-    }
     plua_class_attr(L, 1, 2);
     if (cacheable(L, -1)) {
         lua_getiuservalue(L, 1, PLUA_MODEL_ATTRS);

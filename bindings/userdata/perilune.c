@@ -141,6 +141,28 @@ static int core_inline(lua_State *L) {
     return 1;
 }
 
+/* core.class_methods(name): the table of a class's methods, to add to. */
+static int core_class_methods(lua_State *L) {
+    luaL_getmetatable(L, luaL_checkstring(L, 1));
+    lua_getfield(L, -1, "__index");
+    if (lua_istable(L, -1))
+        return 1;
+    if (!lua_iscfunction(L, -1) || !lua_getupvalue(L, -1, 1) || !lua_istable(L, -1))
+        plua_raise(L, PL_EARGUMENT, "class '%s' has no methods", lua_tostring(L, 1));
+    return 1;
+}
+
+/* core.column_info(expression): table and column name of a plain column, else nil. */
+static int core_column_info(lua_State *L) {
+    const pl_node *n = plua_tonode(L, 1);
+    const pl_column *c = n && n->kind == PL_N_COLUMN ? n->ref : NULL;
+    if (!c || !c->table)
+        return 0;
+    lua_pushstring(L, c->table->name);
+    lua_pushstring(L, c->name);
+    return 2;
+}
+
 static int core_open_results(lua_State *L) {
     lua_pushinteger(L, plua_rt(L)->open_results);
     return 1;
@@ -151,7 +173,8 @@ static const luaL_Reg core_functions[] = {
     {"shared", core_shared},     {"sequence", core_sequence},
     {"is_node", core_is_node},   {"is_instance", core_is_instance},
     {"class", core_class},       {"inline_sql", core_inline},
-    {"open_results", core_open_results},
+    {"open_results", core_open_results}, {"class_methods", core_class_methods},
+    {"column_info", core_column_info},
     {NULL, NULL},
 };
 

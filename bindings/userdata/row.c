@@ -217,7 +217,7 @@ static int list_tostring(lua_State *L) {
         if (i > 1)
             luaL_addstring(&b, ", ");
         lua_rawgeti(L, 1, i);
-        add_text(L, &b, true);
+        add_text(L, &b, false);
     }
     luaL_addchar(&b, ']');
     luaL_pushresult(&b);

@@ -127,6 +127,17 @@ static int type_tostring(lua_State *L) {
     return 1;
 }
 
+/* db.String(100): the Lua side reads the arguments. */
+static int type_call(lua_State *L) {
+    int n = lua_gettop(L);
+    plua_shared(L);
+    lua_getfield(L, -1, "type_call");
+    lua_insert(L, 1);
+    lua_settop(L, n + 1);
+    lua_call(L, n, 1);
+    return 1;
+}
+
 /* A type copied into the memory of declarations. */
 static const pl_type *keep_type(lua_State *L, pl_arena *a, const pl_type *t) {
     pl_type *copy = pl_arena_new(a, pl_type);
@@ -594,7 +605,10 @@ static int table_describe(lua_State *L) {
 
 int plua_open_schema(lua_State *L) {
     static const luaL_Reg type_meta[] = {
-        {"__index", type_index}, {"__tostring", type_tostring}, {NULL, NULL}};
+        {"__index", type_index},
+        {"__tostring", type_tostring},
+        {"__call", type_call},
+        {NULL, NULL}};
     static const luaL_Reg table_meta[] = {{"__index", table_get},
                                           {"__tostring", table_tostring},
                                           {"__eq", table_equal},
