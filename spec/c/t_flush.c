@@ -665,8 +665,11 @@ static void test_deleted_row_is_taken_over(void **state) {
     save(b, f, o);
     expect_plan(b, f, "UPDATE user (1)\n");
     run(b, f);
-    expect_log(b, "UPDATE user SET name=?, email=? WHERE user.id = ? -- new, NULL, 1\n");
+    expect_log(b, "UPDATE user SET name=? WHERE user.id = ? -- new, 1\n");
     assert_int_equal(world_int(o, "id"), 1);
+    assert_int_equal(world_slot(o, "email")->tag, PL_UNSET);
+    assert_int_equal(world_slot(o, "email")->flags, PL_SLOT_SERVER);
+    assert_true(o->status & PL_OBJ_PARTIAL);
 }
 
 /* ---- hooks

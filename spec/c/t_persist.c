@@ -100,6 +100,37 @@ static void test_values_of_the_database_are_read_back(void **state) {
     assert_int_equal(world_slot(o, "state")->flags, 0);
 }
 
+static void test_many_rows_with_values_of_the_database(void **state) {
+    world *w = *state;
+    enum { N = 350 };
+    pl_mapper *m = item_model(w);
+    pl_object *o[N];
+    pl_flush *f = begin(w);
+    for (int i = 0; i < N; i++) {
+        o[i] = world_new(w, m, "name", "x");
+        world_check(w, pl_flush_save(f, o[i], &w->err));
+    }
+    world_check(w, pl_flush_run(f, &w->err));
+    pl_flush_free(f);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(world_int(o[i], "id"), i + 1);
+        assert_int_equal(world_int(o[i], "twice"), 2 * (i + 1));
+        expect_text(o[i], "state", "new");
+    }
+    assert_non_null(strstr(pl_buf_cstr(&w->log), "(?), (?)"));
+    assert_non_null(strstr(pl_buf_cstr(&w->log), "RETURNING state, twice, id\n"));
+    f = begin(w);
+    for (int i = 0; i < 200; i++) {
+        o[i] = world_new(w, m, "name", "y");
+        world_set(o[i], "id", pl_slot_int(9000 - i));
+        world_check(w, pl_flush_save(f, o[i], &w->err));
+    }
+    world_check(w, pl_flush_run(f, &w->err));
+    pl_flush_free(f);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(world_int(o[i], "twice"), 2 * (9000 - i));
+}
+
 static void test_text_that_nobody_keeps_is_left_to_be_loaded(void **state) {
     world *w = *state;
     pl_object *o = world_new(w, item_model(w), "name", "x");
@@ -446,6 +477,49 @@ static void test_text_and_composite_keys(void **state) {
     assert_string_equal(w->err.message, "Price.day may not be NULL");
 }
 
+static bool old_key(void *ud, const pl_object *o, uint16_t slot, pl_slot *out) {
+    (void)ud;
+    *out = world_text("old");
+    return slot == o->mapper->pk[0];
+}
+
+static void test_key_that_children_follow(void **state) {
+    world *w = *state;
+    pl_table *t = world_table(w, "tag");
+    world_column(w, t, "name", PL_K_STRING, W_PK, NULL);
+    pl_mapper *tag = world_model(w, "Tag", t, NULL);
+    t = world_table(w, "use");
+    world_id(w, t);
+    world_column(w, t, "tag", PL_K_STRING, 0, "tag.name");
+    pl_mapper *use = world_model(w, "Use", t, NULL);
+    pl_relation_args args = world_args("Use", NULL);
+    args.passive_updates_off = true;
+    pl_relation *uses = world_relate(w, tag, "uses", args);
+    world_configure(w);
+    world_sql(w, "CREATE TABLE tag (name VARCHAR NOT NULL PRIMARY KEY);"
+                 "CREATE TABLE \"use\" (id INTEGER NOT NULL PRIMARY KEY,"
+                 " tag VARCHAR REFERENCES tag(name))");
+    pl_object *a = world_new(w, tag, "name", "old");
+    pl_object *b = world_object(w, use);
+    w->hooks.committed = old_key;
+    for (int round = 0; round < 2; round++) {
+        pl_flush *f = begin(w);
+        world_sql(w, "BEGIN");
+        world_check(w, pl_flush_save(f, b, &w->err));
+        world_check(w, pl_flush_save(f, a, &w->err));
+        world_check(w, pl_flush_edge(f, uses, a, b, PL_EDGE_SYNC, &w->err));
+        world_check(w, pl_flush_run(f, &w->err));
+        pl_flush_free(f);
+        world_sql(w, "COMMIT");
+        world_settle(a);
+        world_settle(b);
+        world_set(a, "name", world_text("new"));
+    }
+    expect_text(b, "tag", "new");
+    assert_int_equal(
+        world_ask(w, "SELECT tag = 'new' FROM \"use\" JOIN tag ON tag = name"), 1);
+}
+
 static void test_table_with_many_columns(void **state) {
     world *w = *state;
     pl_table *t = world_table(w, "wide");
@@ -564,6 +638,7 @@ static void test_bulk_insert(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_values_of_the_database_are_read_back),
+        TEST(test_many_rows_with_values_of_the_database),
         TEST(test_text_that_nobody_keeps_is_left_to_be_loaded),
         TEST(test_update_forgets_computed_values),
         TEST(test_client_defaults),
@@ -575,6 +650,7 @@ int main(void) {
         TEST(test_joined_tables),
         TEST(test_many_joined_rows),
         TEST(test_text_and_composite_keys),
+        TEST(test_key_that_children_follow),
         TEST(test_table_with_many_columns),
         TEST(test_check_names_its_attribute),
         TEST(test_bulk_insert),

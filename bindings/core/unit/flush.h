@@ -72,6 +72,7 @@ bool pl_flush_has(const pl_flush *f, const pl_object *o);
 ** the parent's). Either may be outside the flush (then only SYNC/CLEAR acts). An object
 ** that gets its foreign key changed this way must have been saved into the flush.
 ** With post_update the edge does not order; the key is written by a second UPDATE.
+** `parent` may be NULL for CLEAR.
 */
 pl_code pl_flush_edge(pl_flush *f, pl_relation *r, pl_object *parent, pl_object *child,
                       pl_edge_kind kind, pl_error *err);

@@ -172,7 +172,7 @@ static pl_code insert_together(pl_flush *f, uint32_t first, size_t depth, pl_sha
         code =
             bind_row(f, s, pl_batch_object(f, first + i), (int)(i * s->nbind) + 1, err);
     if (code == PL_OK)
-        code = pl_run_statement(f->stmt, err);
+        code = pl_run_returning_rows(f, first, mt, s, err);
     if (pl_code_is(code, PL_EINTEGRITY)) {
         pl_error_clear(err);
         return insert_singly(f, first, s->rows, depth, s, err);

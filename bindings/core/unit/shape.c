@@ -173,14 +173,19 @@ static pl_code write_row(const pl_dialect *d, pl_buf *out, const pl_mapped_table
     return PL_OK;
 }
 
+/* With the key behind them when rows must be told apart. */
 static void write_returning(const pl_dialect *d, pl_buf *out, const pl_mapped_table *mt,
-                            const pl_shape *s) {
+                            const pl_shape *s, bool key) {
     uint16_t n = 0;
     for (uint16_t i = 0; i < mt->ncolumns && n < s->nback; i++) {
         if (mt->slots[i] != s->back[n] || pl_bit(s->bits, i))
             continue;
         pl_buf_str(out, n++ == 0 ? " RETURNING " : ", ");
         pl_quote_name(d, out, mt->table->columns[i]->name);
+    }
+    for (size_t i = 0; key && n > 0 && i < mt->table->npk; i++) {
+        pl_buf_str(out, ", ");
+        pl_quote_name(d, out, mt->table->pk[i]->name);
     }
 }
 
@@ -199,13 +204,17 @@ static pl_code write_insert(const pl_flush *f, pl_buf *out, const pl_mapped_tabl
             code = write_row(f->dialect, out, mt, s->bits, err);
         }
     }
-    write_returning(f->dialect, out, mt, s);
+    write_returning(f->dialect, out, mt, s, nrows > 1);
     return code;
 }
 
-/* How many rows one statement takes. Rows that return values go one by one. */
-static uint16_t rows_of(const pl_flush *f, const pl_shape *s) {
-    if (s->nbind == 0 || s->nback > 0)
+/* How many rows one statement takes; one when the database makes a key in its own way. */
+static uint16_t rows_of(const pl_flush *f, const pl_mapped_table *mt, const pl_shape *s) {
+    for (uint16_t i = 0; i < s->nback; i++)
+        for (size_t k = 0; k < mt->table->npk; k++)
+            if (s->back[i] == mt->pk[k])
+                return 1;
+    if (s->nbind == 0)
         return 1;
     int most = f->dialect->max_variables / s->nbind;
     return (uint16_t)(most < 1 ? 1 : most > PL_ROWS ? PL_ROWS : most);
@@ -222,7 +231,7 @@ pl_shape *pl_shape_insert(pl_flush *f, pl_mapped_table *mt, const uint64_t *bits
         return NULL;
     }
     sort_columns(mt, s);
-    s->rows = rows_of(f, s);
+    s->rows = rows_of(f, mt, s);
     pl_buf out;
     pl_buf_init(&out, f->alloc);
     pl_code code = write_insert(f, &out, mt, s, 1, err);

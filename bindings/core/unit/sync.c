@@ -155,8 +155,8 @@ static void set_all_new(pl_flush *f, const pl_batch *b) {
 }
 
 /*
-** A row that is taken over keeps nothing of the old object: what the new one has is
-** written, what it lacks becomes NULL unless the database or a default fills it in.
+** A row that is taken over gets what the new object was given; the rest of the row stays
+** as it was, and the object does not know it.
 */
 static void take_over(pl_object *o) {
     const pl_mapper *m = o->mapper;
@@ -164,34 +164,26 @@ static void take_over(pl_object *o) {
         for (uint16_t i = 0; i < m->tables[t].ncolumns; i++) {
             uint16_t slot = m->tables[t].slots[i];
             uint8_t traits = m->tables[t].traits[i];
-            if (slot == PL_NO_SLOT || slot == m->version || (traits & PL_COL_COMPUTED))
+            if (slot == PL_NO_SLOT || slot == m->version)
                 continue;
-            if (traits & PL_COL_KEY) {
+            if (traits & PL_COL_KEY)
                 o->slots[slot].flags &= (uint8_t)~PL_SLOT_CHANGED;
-                continue;
-            }
-            if (o->slots[slot].tag == PL_UNSET && !(traits & PL_COL_SERVER))
-                o->slots[slot] = pl_slot_null();
-            if (o->slots[slot].tag != PL_UNSET)
+            else if (o->slots[slot].tag == PL_UNSET)
+                pl_forget_values(o, &slot, 1);
+            else
                 o->slots[slot].flags |= PL_SLOT_CHANGED;
         }
     o->status |= PL_OBJ_CHANGED;
 }
 
-static pl_code take_over_rows(pl_flush *f, const pl_batch *b, pl_error *err) {
+static void take_over_rows(pl_flush *f, const pl_batch *b) {
     for (uint32_t i = b->first; i < b->first + b->count; i++) {
         const pl_item *it = &f->items[f->order[i]];
         if (!(it->flags & PL_ITEM_SWITCH))
             continue;
-        if (it->o->mapper->has_defaults && f->hooks.fill) {
-            pl_code code = f->hooks.fill(f->hooks.ud, PL_FLUSH_INSERT, it->o, err);
-            if (code != PL_OK)
-                return code;
-        }
         set_new(it->o);
         take_over(it->o);
     }
-    return PL_OK;
 }
 
 pl_code pl_prepare_batch(pl_flush *f, const pl_batch *b, pl_error *err) {
@@ -200,7 +192,7 @@ pl_code pl_prepare_batch(pl_flush *f, const pl_batch *b, pl_error *err) {
     if (f->nties > 0 && b->op != PL_FLUSH_DELETE)
         code = apply_ties(f, b, err);
     if (code == PL_OK && f->switches && b->op == PL_FLUSH_UPDATE)
-        code = take_over_rows(f, b, err);
+        take_over_rows(f, b);
     if (code == PL_OK && g->events && f->hooks.before)
         code = call_before(f, b, err);
     if (code == PL_OK && g->defaults && f->hooks.fill && b->op != PL_FLUSH_DELETE)

@@ -135,14 +135,30 @@ static pl_code write_change(pl_flush *f, change *c, const pl_slot *key, int64_t 
 }
 
 /*
+** A key that changes while children refer to it, which the flush is going to write after
+** it (passive_updates off): foreign keys are then checked when the transaction ends.
+*/
+static pl_code defer_children(pl_flush *f, const change *c, pl_error *err) {
+    for (size_t i = 0; i < f->nties; i++) {
+        const pl_tie *t = &f->ties[i];
+        if (t->parent == c->o && t->kind == PL_EDGE_SYNC &&
+            t->r->args.passive_updates_off)
+            return pl_conn_exec(f->conn, "PRAGMA defer_foreign_keys = ON", err);
+    }
+    return PL_OK;
+}
+
+/*
 ** The key by which the row is found. Below the root, the database may have changed it
 ** already (ON UPDATE CASCADE), so a second try goes by the new key.
 */
 static pl_code update_row(pl_flush *f, change *c, size_t depth, pl_error *err) {
     size_t n = c->mt->table->npk;
     int64_t matched = 0;
+    pl_code code = c->key && depth == 0 ? defer_children(f, c, err) : PL_OK;
     pl_row_key(f, c->o, c->mt->pk, n, f->row);
-    pl_code code = write_change(f, c, f->row, &matched, err);
+    if (code == PL_OK)
+        code = write_change(f, c, f->row, &matched, err);
     if (code == PL_OK && matched == 0 && c->key && depth > 0) {
         for (size_t i = 0; i < n; i++)
             f->row[i] = c->o->slots[c->mt->pk[i]];

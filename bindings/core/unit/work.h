@@ -110,7 +110,7 @@ struct pl_flush {
     pl_rowid_check *rowids;
     uint64_t *bits, *more_bits; /* scratch, nbits words each */
     size_t nbits;
-    pl_slot *row;  /* scratch, as many as the widest table has columns */
+    pl_slot *row;  /* scratch, twice as many as the widest table has columns */
     pl_stmt *stmt; /* in use, and what it was made for */
     const struct pl_shape *stmt_shape;
     bool stmt_multi;
@@ -207,6 +207,14 @@ void pl_forget_values(pl_object *o, const uint16_t *slots, size_t n);
 /* Runs the bound statement in use; a row it returns goes into the slots. */
 pl_code pl_run_returning(pl_flush *f, pl_object *o, const uint16_t *slots, size_t n,
                          pl_error *err);
+
+/*
+** The same for a statement of s->rows rows, whose objects stand in order[] from `at` on.
+** Rows are told apart by their keys; should they come in another order than they went,
+** the slots are left to be read when next needed.
+*/
+pl_code pl_run_returning_rows(pl_flush *f, uint32_t at, const pl_mapped_table *mt,
+                              const pl_shape *s, pl_error *err);
 
 /* insert.c, update.c, delete.c */
 pl_code pl_run_inserts(pl_flush *f, const pl_batch *b, pl_error *err);
