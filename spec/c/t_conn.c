@@ -127,6 +127,10 @@ static void test_schema_change(void **state) {
 
 /* ---- lifetimes ---- */
 
+static void on_destroy(void *ud) {
+    ++*(int *)ud;
+}
+
 static void test_closed(void **state) {
     fixture *f = *state;
     pl_conn *c = open_memory(f);
@@ -172,6 +176,10 @@ static void test_closed(void **state) {
     assert_true(pl_conn_has_triggers(c, "t"));
     assert_int_equal(pl_conn_changes(c), 0);
     assert_int_equal(pl_conn_last_id(c), 0);
+    int destroyed = 0;
+    FAILS(f, pl_conn_function(c, "x", 0, true, NULL, &destroyed, on_destroy, &f->err),
+          PL_ERESOURCECLOSED);
+    assert_int_equal(destroyed, 1);
     pl_conn_interrupt(c);
     pl_conn_set_hooks(c, NULL);
 }
@@ -220,8 +228,12 @@ static void record(pl_conn *c, sql_log *log) {
 
 static void test_begin_modes(void **state) {
     fixture *f = *state;
-    pl_conn *c = open_memory(f);
+    pl_conn_options o = pl_conn_options_default();
+    o.deferred = true;
+    pl_conn *c = open_with(f, NULL, &o);
     sql_log log;
+    assert_true(pl_conn_is_deferred(c)); /* for the session to know, nothing more */
+    assert_ptr_equal(pl_conn_driver(c), &pl_driver_sqlite);
     exec(f, c, "CREATE TABLE t (a)");
     record(c, &log);
     OK(f, pl_conn_begin(c, PL_BEGIN_DEFERRED, &f->err));

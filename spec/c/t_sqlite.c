@@ -794,6 +794,30 @@ static void test_adopted(void **state) {
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* The owner's statement runs on while ours goes: its function answers with an error. */
+static void test_function_outlived(void **state) {
+    fixture *f = *state;
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    int gone = 0;
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    pl_conn *c = adopt(f, db, -1);
+    assert_int_equal(ask(db, "PRAGMA busy_timeout"), 0);
+    exec(f, c, "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)");
+    OK(f, pl_conn_function(c, "twice", 1, false, twice, &gone, destroyed, &f->err));
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT twice(a) FROM t", -1, &s, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_int_equal(gone, 1);
+    pl_conn_unref(c);
+    assert_int_equal(gone, -1);
+    assert_int_equal(sqlite3_step(s), SQLITE_ERROR);
+    assert_non_null(strstr(sqlite3_errmsg(db), "is closed"));
+    assert_int_equal(gone, -1);
+    (void)sqlite3_finalize(s);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 /* In a transaction of the owner's, ours is a savepoint in it. */
 static void test_joined(void **state) {
     fixture *f = *state;
@@ -852,6 +876,7 @@ int main(void) {
         FIXTURE_TEST(test_triggers),
         FIXTURE_TEST(test_data_version),
         FIXTURE_TEST(test_adopted),
+        FIXTURE_TEST(test_function_outlived),
         FIXTURE_TEST(test_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
