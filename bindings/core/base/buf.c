@@ -32,12 +32,12 @@ void pl_buf_clear(pl_buf *b) {
 static bool reserve(pl_buf *b, size_t n) {
     if (b->failed)
         return false;
-    if (n < b->cap - b->len)
-        return true;
     if (n > b->max || b->len > b->max - n) {
         b->failed = true;
         return false;
     }
+    if (n < b->cap - b->len)
+        return true;
     size_t cap = b->cap ? b->cap * 2 : FIRST;
     while (cap < b->len + n + 1)
         cap *= 2;
