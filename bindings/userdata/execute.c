@@ -7,6 +7,7 @@
 ** asks for: instances for entities, values for columns, rows for several things.
 */
 #include "userdata/execute.h"
+#include "userdata/change.h"
 #include "userdata/cursor.h"
 #include "userdata/eager.h"
 #include "userdata/loader.h"
@@ -518,6 +519,8 @@ const luaL_Reg plua_query_ends[] = {
     {"any", query_any},
     {"get", query_get},
     {"each", query_each},
+    {"update", plua_query_update},
+    {"delete", plua_query_delete},
     {NULL, NULL},
 };
 

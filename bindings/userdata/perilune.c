@@ -30,7 +30,8 @@
 #include "userdata/statement.h"
 #include "userdata/temporal.h"
 
-/* ---- error objects ------------------------------------------------------------------- */
+/* ---- error objects -------------------------------------------------------------------
+ */
 
 static int error_tostring(lua_State *L) {
     luaL_Buffer b;
@@ -152,6 +153,17 @@ static int core_class_methods(lua_State *L) {
     return 1;
 }
 
+/* core.query_db(statement): the db whose tables it names. */
+static int core_query_db(lua_State *L) {
+    pl_node *n = plua_tonode(L, 1);
+    plua_db *db = n ? plua_statement_db(n) : NULL;
+    if (!db)
+        plua_raise_hint(L, PL_EUNBOUND, "run it by db.session:execute(statement)",
+                        "this statement names no table, so its database is not known");
+    plua_push_db(L, db);
+    return 1;
+}
+
 /* core.column_info(expression): table and column name of a plain column, else nil. */
 static int core_column_info(lua_State *L) {
     const pl_node *n = plua_tonode(L, 1);
@@ -169,16 +181,23 @@ static int core_open_results(lua_State *L) {
 }
 
 static const luaL_Reg core_functions[] = {
-    {"raise", core_raise},       {"nearest", core_nearest},
-    {"shared", core_shared},     {"sequence", core_sequence},
-    {"is_node", core_is_node},   {"is_instance", core_is_instance},
-    {"class", core_class},       {"inline_sql", core_inline},
-    {"open_results", core_open_results}, {"class_methods", core_class_methods},
+    {"raise", core_raise},
+    {"nearest", core_nearest},
+    {"shared", core_shared},
+    {"sequence", core_sequence},
+    {"is_node", core_is_node},
+    {"is_instance", core_is_instance},
+    {"class", core_class},
+    {"inline_sql", core_inline},
+    {"open_results", core_open_results},
+    {"class_methods", core_class_methods},
     {"column_info", core_column_info},
+    {"query_db", core_query_db},
     {NULL, NULL},
 };
 
-/* ---- opening ------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------
+ */
 
 /* Moves the fields of the table on top into the table at idx. [-1, +0] */
 static void merge(lua_State *L, int idx) {
@@ -194,9 +213,9 @@ static void merge(lua_State *L, int idx) {
 /* Classes whose tables are constructors for the namespace. */
 static void open_namespace(lua_State *L, int idx) {
     static const lua_CFunction openers[] = {
-        plua_open_temporal, plua_open_decimal,   plua_open_json,    plua_open_expression,
+        plua_open_temporal,  plua_open_decimal,   plua_open_json,    plua_open_expression,
         plua_open_functions, plua_open_construct, plua_open_from,    plua_open_alias,
-        plua_open_option,   plua_open_query,     plua_open_derived, plua_open_relattr,
+        plua_open_option,    plua_open_query,     plua_open_derived, plua_open_relattr,
         plua_open_statement};
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
         openers[i](L);
@@ -209,9 +228,9 @@ static void open_namespace(lua_State *L, int idx) {
 /* Classes whose tables are for our own Lua files only. */
 static void open_core(lua_State *L, int idx) {
     static const lua_CFunction openers[] = {
-        plua_open_session, plua_open_transaction, plua_open_collection, plua_open_cursor,
-        plua_open_row,     plua_open_database,    plua_open_schema,     plua_open_model,
-        plua_open_create};
+        plua_open_session, plua_open_transaction, plua_open_collection,
+        plua_open_cursor,  plua_open_row,         plua_open_database,
+        plua_open_schema,  plua_open_model,       plua_open_create};
     luaL_setfuncs(L, core_functions, 0);
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
         openers[i](L);

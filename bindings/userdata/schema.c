@@ -604,11 +604,10 @@ static int table_describe(lua_State *L) {
 }
 
 int plua_open_schema(lua_State *L) {
-    static const luaL_Reg type_meta[] = {
-        {"__index", type_index},
-        {"__tostring", type_tostring},
-        {"__call", type_call},
-        {NULL, NULL}};
+    static const luaL_Reg type_meta[] = {{"__index", type_index},
+                                         {"__tostring", type_tostring},
+                                         {"__call", type_call},
+                                         {NULL, NULL}};
     static const luaL_Reg table_meta[] = {{"__index", table_get},
                                           {"__tostring", table_tostring},
                                           {"__eq", table_equal},

@@ -357,6 +357,20 @@ void plua_session_usable(lua_State *L, plua_session *s) {
             s->broken_by);
 }
 
+void plua_session_gone(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    idx = lua_absindex(L, idx);
+    pl_session_cell *cell = o->session;
+    uint32_t tx = o->tx;
+    plua_session_forget(L, s, idx, o, PL_DELETED);
+    o->session = cell;
+    o->tx = tx;
+    plua_session_field(L, s, PLUA_S_DELETED);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 1);
+    s->raw_writes = true;
+}
+
 /* ---- closing ----------------------------------------------------------------------- */
 
 static void detach_pins(lua_State *L, plua_session *s) {

@@ -129,6 +129,9 @@ void plua_session_delete(lua_State *L, plua_session *s, int idx);
 void plua_session_forget(lua_State *L, plua_session *s, int idx, pl_object *o,
                          pl_state state);
 
+/* The object's row was deleted in the open transaction. [-0, +0, m] */
+void plua_session_gone(lua_State *L, plua_session *s, int idx, pl_object *o);
+
 /* Calls fn(L, s, index of the object, o) for every object of the identity maps. */
 typedef void (*plua_each_object)(lua_State *L, plua_session *s, int idx, pl_object *o);
 void plua_session_each(lua_State *L, plua_session *s, plua_each_object fn);

@@ -221,19 +221,9 @@ static void stay_persistent(plua_unit *u, int idx, pl_object *o) {
 }
 
 static void become_deleted(plua_unit *u, int idx, pl_object *o) {
-    lua_State *L = u->L;
-    pl_session_cell *cell = o->session;
-    uint32_t tx = o->tx;
-    plua_session_forget(L, u->s, idx, o, PL_DELETED);
-    o->session = cell;
-    o->tx = tx;
-    plua_session_field(L, u->s, PLUA_S_DELETED);
-    lua_pushvalue(L, idx);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    lua_pop(L, 1);
-    u->s->raw_writes = true;
+    plua_session_gone(u->L, u->s, idx, o);
     if (u->s->db->session_events)
-        plua_event_object(L, u->s, "persistent_to_deleted", idx);
+        plua_event_object(u->L, u->s, "persistent_to_deleted", idx);
 }
 
 static void settle(plua_unit *u) {

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** bulk.c - session:bulk_insert(Model, rows): many rows past the unit of work.
+**
+** Rows are plain tables of attributes. The columns are those that the rows name plus
+** those with a default; no instances are made and no events happen.
+*/
+#include "core/unit/flush.h"
+#include "userdata/change.h"
+#include "userdata/model.h"
+#include "userdata/value.h"
+
+#include <string.h>
+
+enum { MAX_COLUMNS = 256, AHEAD = 128 };
+
+/* Stack of the protected part that reads rows. */
+enum { FEED = 1, ROWS, FUNCTIONS, NAMES, KEEP };
+
+/* What feeds the core's bulk insert; lives on the C stack. */
+typedef struct feed {
+    lua_State *L;
+    pl_mapper *m;
+    int rows;          /* stack index of the list of rows */
+    int functions;     /* the db's functions */
+    int keep;          /* table that keeps the bytes of a row's texts alive */
+    lua_Integer at, n; /* row being read, number of rows */
+    pl_slot *ahead;    /* AHEAD rows read under one protected call */
+    lua_Integer served, ready;
+    uint16_t slots[MAX_COLUMNS];
+    int ncolumns;
+    int names; /* list of attribute names by position: strings stay interned */
+} feed;
+
+/* The default of a column that a row does not name. */
+static void push_default(lua_State *L, const feed *f, const pl_column *c, pl_slot *out) {
+    *out = pl_slot_null();
+    if (c->dflt.kind == PL_D_VALUE) {
+        *out = c->dflt.value;
+        lua_pushnil(L);
+    } else if (c->dflt.kind == PL_D_FUNCTION) {
+        lua_rawgeti(L, FUNCTIONS, c->dflt.ext);
+        lua_rawgeti(L, ROWS, f->at);
+        lua_call(L, 1, 1);
+    } else {
+        lua_pushnil(L);
+    }
+}
+
+static void fill_row(lua_State *L, feed *f, pl_slot *row) {
+    lua_rawgeti(L, ROWS, f->at);
+    int at = lua_gettop(L);
+    for (int i = 0; i < f->ncolumns; i++) {
+        const pl_attr *a = &f->m->attrs[f->slots[i]];
+        lua_rawgeti(L, NAMES, i + 1);
+        lua_gettable(L, at);
+        if (lua_isnil(L, -1)) {
+            lua_pop(L, 1);
+            push_default(L, f, a->column, &row[i]);
+            if (lua_isnil(L, -1)) {
+                lua_settop(L, at);
+                continue;
+            }
+        }
+        plua_to_slot(L, at + 1, a->type, a->label ? a->label : a->name, &row[i]);
+        if (a->type->kind > PL_K_BOOLEAN &&
+            (row[i].tag == PL_TEXT || row[i].tag == PL_BLOB)) {
+            lua_pushvalue(L, at + 1);
+            lua_rawseti(L, KEEP, (lua_Integer)lua_rawlen(L, KEEP) + 1);
+        }
+        lua_settop(L, at);
+    }
+    lua_settop(L, at - 1);
+}
+
+/* Protected: reads the next rows. A conversion that fails raises here, not in the core.
+ */
+static int fill_protected(lua_State *L) {
+    feed *f = lua_touserdata(L, FEED);
+    for (f->ready = 0; f->ready < AHEAD && f->at < f->n; f->ready++) {
+        f->at++;
+        fill_row(L, f, f->ahead + f->ready * f->ncolumns);
+    }
+    return 0;
+}
+
+static int next_row(void *ud, pl_slot *row, pl_error *err) {
+    feed *f = ud;
+    if (f->served == f->ready) {
+        f->served = f->ready = 0;
+        lua_pushcfunction(f->L, fill_protected);
+        lua_pushlightuserdata(f->L, f);
+        lua_pushvalue(f->L, f->rows);
+        lua_pushvalue(f->L, f->functions);
+        lua_pushvalue(f->L, f->names);
+        lua_newtable(f->L);
+        lua_copy(f->L, -1, f->keep);
+        if (lua_pcall(f->L, 5, 0, 0) != LUA_OK) {
+            (void)plua_keep_error(f->L, err);
+            return -1;
+        }
+        if (f->ready == 0)
+            return 0;
+    }
+    memcpy(row, f->ahead + f->served * f->ncolumns, (size_t)f->ncolumns * sizeof *row);
+    f->served++;
+    return 1;
+}
+
+static void add_column(lua_State *L, feed *f, uint16_t slot) {
+    if (f->ncolumns == MAX_COLUMNS)
+        plua_raise(L, PL_EINVALID, "bulk_insert: more than %d columns", MAX_COLUMNS);
+    f->slots[f->ncolumns++] = slot;
+    lua_pushstring(L, f->m->attrs[slot].name);
+    lua_rawseti(L, f->names, f->ncolumns);
+}
+
+/* Columns named by the first row, checked, then those with defaults. */
+static void choose_columns(lua_State *L, feed *f) {
+    lua_rawgeti(L, f->rows, 1);
+    if (!lua_istable(L, -1))
+        plua_raise(L, PL_ETYPE, "bulk_insert: rows must be tables of attributes");
+    int first = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, first)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+        if (pl_mapper_slot(f->m, name) == PL_NO_SLOT)
+            plua_no_attribute(L, f->m, name);
+        lua_pop(L, 1);
+    }
+    for (uint16_t i = 0; i < f->m->nslots; i++) {
+        const pl_attr *a = &f->m->attrs[i];
+        lua_getfield(L, first, a->name);
+        bool named = !lua_isnil(L, -1);
+        lua_pop(L, 1);
+        if (a->column && !a->column->computed &&
+            (named || a->column->dflt.kind == PL_D_VALUE ||
+             a->column->dflt.kind == PL_D_FUNCTION))
+            add_column(L, f, i);
+    }
+    lua_settop(L, first - 1);
+}
+
+static void run(lua_State *L, plua_session *s, feed *f) {
+    pl_column *columns[MAX_COLUMNS];
+    int64_t count;
+    const pl_table *t = f->m->tables[0].table;
+    for (int i = 0; i < f->ncolumns; i++)
+        columns[i] = f->m->attrs[f->slots[i]].column;
+    pl_conn *conn = plua_session_conn(L, s, plua_engine_of(t), true);
+    uint64_t before = pl_conn_write_count(conn);
+    plua_check(L, pl_bulk_insert(conn, &pl_dialect_sqlite, t, columns,
+                                 (size_t)f->ncolumns, next_row, f, &count, plua_err(L)));
+    plua_session_wrote(s, conn, before);
+    lua_pushinteger(L, (lua_Integer)count);
+}
+
+/* session:bulk_insert(Model, {row, ...}): the number of rows. */
+int plua_session_bulk_insert(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "bulk_insert");
+    pl_mapper *m = plua_tomapper(L, 2, NULL);
+    if (!m)
+        plua_raise(L, PL_EARGUMENT, "bulk_insert: a model expected, got %s",
+                   plua_typename(L, 2));
+    if (m->ntables > 1)
+        plua_raise(L, PL_EINVALID, "bulk_insert: %s has rows in several tables", m->name);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    plua_session_usable(L, s);
+    plua_session_flush(L, s);
+    feed f = {.L = L, .m = m, .rows = 3, .n = (lua_Integer)lua_rawlen(L, 3)};
+    if (f.n == 0) {
+        lua_pushinteger(L, 0);
+        return 1;
+    }
+    plua_push_db(L, s->db);
+    lua_getiuservalue(L, -1, 1);
+    lua_getfield(L, -1, "functions");
+    f.functions = lua_gettop(L);
+    lua_newtable(L);
+    f.keep = lua_gettop(L);
+    lua_newtable(L);
+    f.names = lua_gettop(L);
+    choose_columns(L, &f);
+    f.ahead =
+        lua_newuserdatauv(L, (size_t)AHEAD * (size_t)f.ncolumns * sizeof *f.ahead + 1, 0);
+    run(L, s, &f);
+    return 1;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** change.c - query:update{...} and query:delete() with the session kept in step.
+**
+** The rows that the statement will change are found by key first, when the session knows
+** any object of the model: those objects expire what was set (update) or leave the
+*session
+** (delete). Events and Lua-side cascades do not happen, as in SQLAlchemy.
+*/
+#include "userdata/change.h"
+#include "userdata/cursor.h"
+#include "userdata/loader.h"
+#include "userdata/model.h"
+#include "userdata/query.h"
+#include "userdata/option.h"
+#include "userdata/statement.h"
+
+/* Clauses that a bulk change cannot have. */
+static void check_plain(lua_State *L, pl_node *stmt, const char *method) {
+    static const struct {
+        pl_node_kind kind;
+        const char *name;
+    } refused[] = {{PL_N_LIMIT, "limit()"},       {PL_N_OFFSET, "offset()"},
+                   {PL_N_ORDER_BY, "order_by()"}, {PL_N_GROUP_BY, "group_by()"},
+                   {PL_N_DISTINCT, "distinct()"}, {PL_N_JOINED, "join()"},
+                   {PL_N_HAVING, "having()"},     {PL_N_FROM, "select_from()"}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (pl_statement_find(stmt, refused[i].kind))
+            plua_raise_hint(L, PL_EINVALID, "select the keys first and use in_(...)",
+                            "Can't call query:%s() when %s has been called", method,
+                            refused[i].name);
+}
+
+/* Pushes the WHERE clauses of the chain `from` over the statement on top. [-1, +1] */
+static void copy_where(lua_State *L, pl_node *from) {
+    if (!from)
+        return;
+    copy_where(L, plua_previous(from));
+    if (from->kind != PL_N_WHERE)
+        return;
+    int prev = lua_gettop(L);
+    pl_node *n = plua_node(L, PLUA_STATEMENT, PL_N_WHERE, from->nkids, NULL, 0);
+    plua_kid(L, -1, 0, prev);
+    for (uint32_t i = 1; i < from->nkids; i++)
+        n->kids[i] = from->kids[i];
+    plua_node_owner(L, prev + 1, 1);
+    lua_replace(L, prev);
+}
+
+static pl_mapper *target(lua_State *L, pl_node *stmt) {
+    pl_node *source;
+    pl_mapper *m = plua_statement_target(stmt, &source);
+    if (!m || source)
+        plua_raise(L, PL_EINVALID, "a bulk change needs a query of one model");
+    return m;
+}
+
+/* Whether the session holds any object of the mapper. */
+static bool knows_any(lua_State *L, plua_session *s, const pl_mapper *m) {
+    plua_identity_map(L, s, m);
+    lua_pushnil(L);
+    bool any = lua_next(L, -2) != 0;
+    lua_pop(L, any ? 3 : 1);
+    return any;
+}
+
+/* Pushes the list of known objects whose rows match the query at 1. */
+static void push_affected(lua_State *L, plua_session *s, pl_mapper *m) {
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    if (!knows_any(L, s, m))
+        return;
+    lua_getfield(L, 1, "with_only_columns");
+    lua_pushvalue(L, 1);
+    plua_push_model(L, m);
+    int model = lua_gettop(L);
+    for (int i = 0; i < m->npk; i++) {
+        lua_pushstring(L, m->attrs[m->pk[i]].name);
+        plua_class_attr(L, model, -1);
+        lua_remove(L, -2);
+    }
+    lua_remove(L, model);
+    lua_call(L, m->npk + 1, 1);
+    plua_cursor *c = plua_cursor_open(L, s, lua_gettop(L), NULL, 0);
+    plua_identity_map(L, s, m);
+    int map = lua_gettop(L);
+    pl_slot key[8];
+    while (plua_cursor_step(L, c)) {
+        pl_stmt_columns(c->stmt, 0, m->npk, key);
+        plua_push_key_values(L, key, m->npk);
+        if (lua_rawget(L, map) == LUA_TUSERDATA)
+            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+        else
+            lua_pop(L, 1);
+    }
+    lua_settop(L, list);
+}
+
+/* Runs the statement on top; the rows it changed. [-1, +0] */
+static lua_Integer run(lua_State *L, plua_session *s, const pl_mapper *m) {
+    pl_conn *conn = plua_session_conn(L, s, plua_engine_of(m->tables[0].table), true);
+    uint64_t before = pl_conn_write_count(conn);
+    plua_cursor *c = plua_cursor_open(L, s, lua_gettop(L), NULL, 0);
+    lua_Integer n = (lua_Integer)plua_cursor_finish(L, c);
+    plua_session_wrote(s, conn, before);
+    lua_pop(L, 2);
+    return n;
+}
+
+static plua_session *begin(lua_State *L, pl_node *stmt) {
+    plua_db *db = plua_statement_db(stmt);
+    plua_configure(L, db);
+    plua_session *s = plua_push_session(L, db);
+    lua_pop(L, 1);
+    plua_session_usable(L, s);
+    plua_session_autoflush(L, s);
+    return s;
+}
+
+/* The attributes set are read again when next needed. */
+static void expire_set(lua_State *L, pl_object *o, int idx, int values) {
+    lua_pushnil(L);
+    while (lua_next(L, values)) {
+        uint16_t slot = lua_type(L, -2) == LUA_TSTRING
+                            ? pl_mapper_slot(o->mapper, lua_tostring(L, -2))
+                            : PL_NO_SLOT;
+        if (slot != PL_NO_SLOT) {
+            o->slots[slot] = plua_base(o)[slot] = (pl_slot){.tag = PL_UNSET};
+            o->status |= PL_OBJ_PARTIAL;
+        }
+        lua_pop(L, 1);
+    }
+    plua_instance_forget_related(L, idx, o);
+}
+
+/* query:update{name = value, ...}: the number of rows. */
+int plua_query_update(lua_State *L) {
+    pl_node *stmt = plua_checkself(L, PLUA_QUERY, "update");
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    check_plain(L, stmt, "update");
+    pl_mapper *m = target(L, stmt);
+    plua_session *s = begin(L, stmt);
+    push_affected(L, s, m);
+    plua_push_model(L, m);
+    plua_change_head(L, PL_N_UPDATE, 4);
+    plua_set_values(L, 5, 2);
+    copy_where(L, stmt);
+    lua_Integer n = run(L, s, m);
+    size_t known = lua_rawlen(L, 3);
+    for (size_t i = 1; i <= known; i++) {
+        lua_rawgeti(L, 3, (lua_Integer)i);
+        expire_set(L, lua_touserdata(L, -1), lua_gettop(L), 2);
+        lua_pop(L, 1);
+    }
+    lua_pushinteger(L, n);
+    return 1;
+}
+
+/* query:delete(): the number of rows. */
+int plua_query_delete(lua_State *L) {
+    pl_node *stmt = plua_checkself(L, PLUA_QUERY, "delete");
+    lua_settop(L, 1);
+    check_plain(L, stmt, "delete");
+    pl_mapper *m = target(L, stmt);
+    plua_session *s = begin(L, stmt);
+    push_affected(L, s, m);
+    plua_push_model(L, m);
+    plua_change_head(L, PL_N_DELETE, 3);
+    copy_where(L, stmt);
+    lua_Integer n = run(L, s, m);
+    s->raw_writes = true;
+    size_t known = lua_rawlen(L, 2);
+    for (size_t i = 1; i <= known; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i);
+        plua_session_gone(L, s, lua_gettop(L), lua_touserdata(L, -1));
+        lua_pop(L, 1);
+    }
+    lua_pushinteger(L, n);
+    return 1;
+}
