@@ -232,7 +232,7 @@ static int query_slice(lua_State *L) {
         lua_pushvalue(L, 1);
     }
     lua_pushinteger(L, from);
-    push_number(L, PL_N_OFFSET, -2, lua_gettop(L), "slice");
+    push_number(L, PL_N_OFFSET, lua_gettop(L) - 1, lua_gettop(L), "slice");
     return 1;
 }
 
