@@ -140,6 +140,10 @@ void pl_use_table(pl_compiler *c, const pl_table *t) {
 /* Appends a fragment; numbered placeholders get their number now. */
 static void append_fragment(pl_compiler *c, pl_fragment *all, const pl_fragment *f) {
     size_t done = 0;
+    if (!pl_buf_ok(&f->sql)) {
+        all->sql.failed = true;
+        return;
+    }
     for (size_t i = 0; i < f->nbinds; i++) {
         pl_bind *binds = grown(c, all->binds, all->nbinds, &all->cap, sizeof *binds);
         if (!binds)
@@ -152,10 +156,7 @@ static void append_fragment(pl_compiler *c, pl_fragment *all, const pl_fragment 
         if (c->d->placeholder == '$')
             pl_buf_int(&all->sql, (int64_t)all->nbinds);
     }
-    if (pl_buf_ok(&f->sql))
-        pl_buf_put(&all->sql, pl_buf_cstr(&f->sql) + done, f->sql.len - done);
-    else
-        all->sql.failed = true;
+    pl_buf_put(&all->sql, pl_buf_cstr(&f->sql) + done, f->sql.len - done);
 }
 
 void pl_join_fragments(pl_compiler *c, const pl_fragment *body, pl_fragment *all) {
@@ -254,10 +255,14 @@ static void copy_columns(pl_compiler *c, pl_query *q, pl_arena *arena, pl_compil
 
 static void copy_result(pl_compiler *c, const pl_fragment *all, pl_arena *arena,
                         pl_compiled *out) {
+    if (!pl_buf_ok(&all->sql)) {
+        pl_set_nomem(c);
+        return;
+    }
     uint32_t *plan = pl_arena_array(arena, all->nbinds, sizeof *plan);
     const pl_table **tables = pl_arena_array(arena, c->tables.n, sizeof *tables);
     out->sql = pl_arena_copy(arena, pl_buf_cstr(&all->sql), all->sql.len);
-    if (!plan || !tables || !out->sql || !pl_buf_ok(&all->sql)) {
+    if (!plan || !tables || !out->sql) {
         pl_set_nomem(c);
         return;
     }
