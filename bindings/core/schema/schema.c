@@ -292,6 +292,7 @@ static void name_constraint(pl_metadata *md, pl_constraint *c) {
 
 pl_code pl_table_finish(pl_table *t, pl_error *err) {
     pl_metadata *md = t->metadata;
+    md->arena.failed = false; /* an earlier failure was reported then */
     if (!finish_key(t))
         return pl_nomem(err);
     for (size_t i = 0; i < t->ncolumns; i++)

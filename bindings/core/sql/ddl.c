@@ -189,6 +189,8 @@ static pl_code resolve_all(const pl_table *t, pl_error *err) {
 
 pl_code pl_ddl_create_table(const pl_dialect *d, const pl_table *t, pl_buf *out,
                             pl_error *err) {
+    pl_arena *names = &t->metadata->arena; /* where generated names go */
+    names->failed = false;
     pl_code code = resolve_all(t, err);
     if (code == PL_OK && (t->flags & PL_TABLE_VIRTUAL))
         return PL_OK;
@@ -212,7 +214,7 @@ pl_code pl_ddl_create_table(const pl_dialect *d, const pl_table *t, pl_buf *out,
         write_type_check(d, out, t->columns[i]);
     pl_buf_chr(out, ')');
     write_options(out, t);
-    return pl_buf_ok(out) ? PL_OK : pl_nomem(err);
+    return pl_buf_ok(out) && !names->failed ? PL_OK : pl_nomem(err);
 }
 
 void pl_ddl_drop_table(const pl_dialect *d, const pl_table *t, pl_buf *out) {
