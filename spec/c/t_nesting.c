@@ -93,8 +93,8 @@ static tree prefix(int depth) {
 
 static tree logic(int depth) {
     bool all = dice(2);
-    tree k[3];
-    N *n = pl_node_new(&F->arena, all ? PL_N_AND : PL_N_OR, dice(4));
+    tree k[2];
+    N *n = pl_node_new(&F->arena, all ? PL_N_AND : PL_N_OR, (dice(3) + 1) & ~1u);
     const char *text = n->nkids > 0 ? "" : all ? "1" : "0";
     for (uint32_t i = 0; i < n->nkids; i++) {
         k[i] = any_tree(depth);
