@@ -257,7 +257,7 @@ static pl_node *typed(lua_State *L, pl_node_kind kind) {
     luaL_checkany(L, 1);
     const pl_type *type = plua_check_type(L, 2);
     lua_settop(L, 2);
-    plua_toexpr(L, 1, plua_operand(L, 1) ? NULL : type);
+    plua_toexpr(L, 1, NULL);
     pl_node *n = plua_unary(L, kind, 1, NULL, 0);
     n->type = type;
     plua_node_owner(L, 3, 2);

@@ -478,5 +478,9 @@ int plua_open_from(lua_State *L) {
     lua_setfield(L, -2, "__index");
     lua_pop(L, 2);
     luaL_newlib(L, constructors);
+    plua_open_values(L);
+    lua_getfield(L, -1, "values");
+    lua_setfield(L, -3, "values");
+    lua_pop(L, 1);
     return 1;
 }

@@ -40,5 +40,6 @@ void plua_push_from_items(lua_State *L, int idx);
 pl_node *plua_push_derived(lua_State *L, int idx, const char *name, size_t len);
 
 int plua_open_from(lua_State *L);
+int plua_open_values(lua_State *L);
 
 #endif

@@ -10,6 +10,7 @@
 #include "userdata/clause.h"
 #include "userdata/expression.h"
 #include "userdata/from.h"
+#include "userdata/model.h"
 #include "userdata/schema.h"
 
 #include <string.h>
@@ -76,6 +77,9 @@ static pl_node *argument(lua_State *L, int i) {
     pl_node *n = plua_operand(L, i);
     if (n && n->kind == PL_N_ORDER)
         plua_raise(L, PL_EARGUMENT, "an order is no argument of an SQL function");
+    if (!n && plua_test_model(L, i))
+        plua_raise_hint(L, PL_EARGUMENT, "db.func.count(User.id)",
+                        "a model is no argument of an SQL function");
     return n;
 }
 

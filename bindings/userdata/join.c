@@ -220,6 +220,13 @@ static void find_key(lua_State *L, search *s, const leaf *left, size_t nleft,
         ambiguous(L, right, true);
 }
 
+/* The plain table that a FROM item begins with, or ends with after its link table. */
+static const pl_table *leaf_table(const pl_node *n) {
+    while (n->kind == PL_N_JOIN)
+        n = n->kids[0]->kind == PL_N_ALIAS ? n->kids[1] : n->kids[0];
+    return n->kind == PL_N_TABLE ? n->ref : NULL;
+}
+
 static bool has_joins(const pl_node *n) {
     for (; n; n = plua_previous(n)) {
         if (n->kind == PL_N_JOINED)
@@ -369,6 +376,22 @@ static void push_relation(lua_State *L, int rel, pl_join_op op, const plua_from 
 
 /* ---- the methods ---- */
 
+/* A plain table can stand in FROM once; what is joined again must have another name. */
+static void check_joined(lua_State *L, const pl_node *stmt, const plua_from *right) {
+    const pl_table *t = right->source ? NULL : leaf_table(right->from);
+    for (const pl_node *n = stmt; t && n; n = plua_previous(n)) {
+        if (n->kind != PL_N_JOINED)
+            continue;
+        if (leaf_table(n->kids[2]) != t && (!n->kids[1] || leaf_table(n->kids[1]) != t))
+            continue;
+        const char *name = from_name(L, right);
+        const char *hint = right->mapper ? "db.aliased(%s)" : "db.alias(%s)";
+        hint = lua_pushfstring(L, hint, name);
+        plua_raise_hint(L, PL_EINVALID, hint,
+                        "%s is joined already; to join it again it needs an alias", name);
+    }
+}
+
 static void read_options(lua_State *L, int idx, pl_join_op *op) {
     if (plua_field_bool(L, idx, "isouter", false))
         *op = PL_JOIN_LEFT;
@@ -412,6 +435,7 @@ static int join(lua_State *L, pl_join_op op, const char *method) {
                             "a relationship brings its condition along");
         resolve(L, plua_test_relattr(L, 2)->relation);
         relation_target(L, 2, &right);
+        check_joined(L, lua_touserdata(L, 1), &right);
         push_relation(L, 2, op, &right, 4);
         return 1;
     }
@@ -421,6 +445,7 @@ static int join(lua_State *L, pl_join_op op, const char *method) {
                         "the string '%s'",
                         lua_tostring(L, 2));
     plua_push_from(L, 2, &right);
+    check_joined(L, lua_touserdata(L, 1), &right);
     if (plua_test_relattr(L, 3)) {
         if (!right.mapper)
             plua_raise(L, PL_EARGUMENT, "a relationship leads to a model or alias");

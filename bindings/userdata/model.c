@@ -451,7 +451,8 @@ static void push_column(lua_State *L, int idx, pl_mapper *m, pl_node *source,
         lua_getiuservalue(L, idx, 3);
         from = lua_gettop(L);
     }
-    plua_column_node(L, a->column, a->type, from, idx);
+    pl_node *n = plua_column_node(L, a->column, a->type, from, idx);
+    n->ext = (uint32_t)m->position + 1; /* see node.h */
 }
 
 void plua_class_attr(lua_State *L, int idx, int key) {

@@ -11,6 +11,7 @@
 #include "userdata/node.h"
 #include "userdata/alias.h"
 #include "userdata/model.h"
+#include "userdata/query.h"
 
 #include <string.h>
 
@@ -199,19 +200,15 @@ pl_node *plua_column_node(lua_State *L, const pl_column *c, const pl_type *type,
     return n;
 }
 
-/* The mapper through which a column is known: the one noted, else one of its table. */
-static const pl_mapper *column_mapper(const pl_node *n, const pl_column *c) {
-    if (!c->table || !c->table->metadata)
+pl_mapper *plua_noted_mapper(const pl_node *n) {
+    const pl_column *c = n->kind == PL_N_COLUMN ? n->ref : NULL;
+    if (!c || !c->table || n->ext == 0)
         return NULL;
     const plua_db *db = plua_db_of(c->table->metadata);
-    if (!db)
-        return NULL;
-    const pl_vec *all = &db->registry.mappers;
-    if (n->ext > 0 && n->ext <= all->n)
-        return all->v[n->ext - 1];
-    for (size_t i = 0; i < all->n; i++) {
-        const pl_mapper *m = all->v[i];
-        if (m->ntables > 0 && m->tables[0].table == c->table)
+    const pl_vec *all = db ? &db->registry.mappers : NULL;
+    for (size_t i = all ? all->n : 0; i > 0; i--) {
+        pl_mapper *m = all->v[i - 1];
+        if (m->position == (int)n->ext - 1)
             return m;
     }
     return NULL;
@@ -225,7 +222,9 @@ const char *plua_node_name(lua_State *L, const pl_node *n) {
         return lua_pushlstring(L, n->text, n->len);
     if (!c)
         return lua_pushliteral(L, "value");
-    const pl_mapper *m = column_mapper(n, c);
+    const pl_mapper *m = plua_noted_mapper(n);
+    if (!m)
+        m = c->table ? plua_table_mapper(c->table) : NULL;
     uint16_t slot = m ? pl_mapper_column_slot(m, c) : PL_NO_SLOT;
     if (slot != PL_NO_SLOT && m->attrs[slot].label)
         return lua_pushstring(L, m->attrs[slot].label);

@@ -163,10 +163,8 @@ static uint16_t column_slot(lua_State *L, int idx, pl_mapper **m, pl_node **sour
         plua_raise_hint(L, PL_EARGUMENT, "db.defer(User.bio)",
                         "attributes of a model were expected, got %s",
                         plua_typename(L, idx));
-    const plua_db *db = plua_db_of(c->table->metadata);
-    if (n->ext > 0 && n->ext <= db->registry.mappers.n)
-        *m = db->registry.mappers.v[n->ext - 1];
-    else
+    *m = plua_noted_mapper(n);
+    if (!*m)
         *m = plua_table_mapper(c->table);
     *source = n->nkids > 0 ? n->kids[0] : NULL;
     uint16_t slot = *m ? pl_mapper_column_slot(*m, c) : PL_NO_SLOT;

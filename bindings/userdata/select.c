@@ -107,10 +107,8 @@ static pl_mapper *item_mapper(const pl_node *n, pl_node **source) {
         return NULL;
     if (n->nkids > 0)
         *source = n->kids[0];
-    const plua_db *db = n->ext > 0 ? plua_db_of(c->table->metadata) : NULL;
-    if (db && n->ext <= db->registry.mappers.n)
-        return db->registry.mappers.v[n->ext - 1];
-    return plua_table_mapper(c->table);
+    pl_mapper *m = plua_noted_mapper(n);
+    return m ? m : plua_table_mapper(c->table);
 }
 
 pl_mapper *plua_statement_target(const pl_node *stmt, pl_node **source) {
