@@ -109,17 +109,17 @@ void plua_push_error(lua_State *L) {
     luaL_setmetatable(L, PLUA_ERROR);
 }
 
-/* The place in the script that called, as luaL_where gives it, into field `where`. */
+/* The place in the script that called, as luaL_where gives it, into field `where`: the
+** innermost Lua function that is none of our own files (chunks "=perilune.name"). */
 static void set_where(lua_State *L) {
-    for (int level = 1; level < 12; level++) {
-        luaL_where(L, level);
-        const char *where = lua_tostring(L, -1);
-        if (*where && strncmp(where, "[string \"=perilune", 17) != 0 &&
-            strncmp(where, "perilune/", 9) != 0) {
-            lua_setfield(L, -2, "where");
-            return;
-        }
-        lua_pop(L, 1);
+    lua_Debug ar;
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline <= 0 || strncmp(ar.source, "=perilune.", 10) == 0)
+            continue;
+        lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+        lua_setfield(L, -2, "where");
+        return;
     }
 }
 

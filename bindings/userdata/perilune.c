@@ -17,6 +17,7 @@
 #include "userdata/expression.h"
 #include "userdata/from.h"
 #include "userdata/alias.h"
+#include "userdata/inspect.h"
 #include "userdata/json.h"
 #include "userdata/model.h"
 #include "userdata/null.h"
@@ -28,6 +29,7 @@
 #include "userdata/session.h"
 #include "userdata/sources.h"
 #include "userdata/statement.h"
+#include "userdata/system.h"
 #include "userdata/temporal.h"
 
 /* ---- error objects -------------------------------------------------------------------
@@ -37,7 +39,7 @@ static int error_tostring(lua_State *L) {
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     static const char *const parts[][2] = {
-        {"where", "%s"}, {"name", "%s: "}, {"message", "%s"}, {"hint", " (%s)"}};
+        {"where", "%s: "}, {"name", "%s: "}, {"message", "%s"}, {"hint", " (%s)"}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (lua_getfield(L, 1, parts[i][0]) == LUA_TSTRING) {
             lua_pushfstring(L, parts[i][1], lua_tostring(L, -1));
@@ -228,9 +230,9 @@ static void open_namespace(lua_State *L, int idx) {
 /* Classes whose tables are for our own Lua files only. */
 static void open_core(lua_State *L, int idx) {
     static const lua_CFunction openers[] = {
-        plua_open_session, plua_open_transaction, plua_open_collection,
-        plua_open_cursor,  plua_open_row,         plua_open_database,
-        plua_open_schema,  plua_open_model,       plua_open_create};
+        plua_open_session, plua_open_transaction, plua_open_collection, plua_open_cursor,
+        plua_open_row,     plua_open_database,    plua_open_schema,     plua_open_model,
+        plua_open_create,  plua_open_inspect,     plua_open_system};
     luaL_setfuncs(L, core_functions, 0);
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
         openers[i](L);
@@ -253,6 +255,8 @@ int luaopen_perilune(lua_State *L) {
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, 1, "module");
+    lua_pushliteral(L, PERILUNE_VERSION);
+    lua_setfield(L, 1, "version");
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "perilune.core");
