@@ -30,10 +30,11 @@ static pl_vec *wanted_tables(lua_State *L, int idx, const pl_metadata *md, pl_ve
 }
 
 /* Runs the maker in a transaction on its own connection of the engine. */
-static pl_code run_alone(lua_State *L, plua_engine *e, maker make, const pl_vec *wanted,
+static pl_code run_alone(lua_State *L, plua_site *site, maker make, const pl_vec *wanted,
                          pl_vec *done, pl_error *err) {
+    plua_engine *e = site->engine;
     pl_conn *conn;
-    pl_code code = plua_engine_connect(L, e, &conn, err);
+    pl_code code = plua_site_connect(L, site, &conn, err);
     if (code != PL_OK)
         return code;
     code = pl_conn_begin(conn, PL_BEGIN_IMMEDIATE, err);
@@ -47,7 +48,7 @@ static pl_code run_alone(lua_State *L, plua_engine *e, maker make, const pl_vec 
         (void)pl_conn_rollback(conn, &ignored);
         pl_error_clear(&ignored);
     }
-    plua_engine_return(e, conn);
+    plua_site_return(site, conn);
     return code;
 }
 
@@ -60,11 +61,12 @@ static void run_engine(lua_State *L, plua_session *s, plua_engine *e, maker make
     pl_vec_init(&wanted, alloc);
     pl_vec_init(&done, alloc);
     const pl_vec *only = wanted_tables(L, list, &e->md, &wanted);
-    if (s && s->in_transaction)
+    if (s->in_transaction)
         plua_check(L, make(plua_session_conn(L, s, e, true), &pl_dialect_sqlite, &e->md,
                            only, &done, plua_err(L)));
     else
-        plua_check(L, run_alone(L, e, make, only, &done, plua_err(L)));
+        plua_check(L, run_alone(L, plua_engine_site(L, e, s->app), make, only, &done,
+                                plua_err(L)));
     for (size_t i = 0; i < done.n; i++) {
         lua_pushstring(L, ((const pl_table *)done.v[i])->name);
         lua_rawseti(L, top, (lua_Integer)lua_rawlen(L, top) + 1);

@@ -12,7 +12,9 @@
 #include "userdata/model.h"
 #include "userdata/session.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char DBS_KEY = 0;
 
@@ -106,6 +108,8 @@ static plua_engine *new_engine(lua_State *L, plua_db *db, const char *key) {
     e->key = pl_arena_str(&db->objects, key);
     pl_metadata_init(&e->md, db->objects.alloc, plua_rt(L)->alloc);
     e->md.bind_key = e->key;
+    if (db->engines)
+        e->md.naming = db->engines->md.naming;
     plua_engine **end = &db->engines;
     while (*end)
         end = &(*end)->next;
@@ -125,55 +129,102 @@ plua_engine *plua_engine_get(lua_State *L, plua_db *db, const char *key) {
     return e ? e : new_engine(L, db, key);
 }
 
-static pl_code open_conn(plua_engine *e, pl_alloc alloc, pl_conn **out, pl_error *err) {
-    return pl_conn_open(&pl_driver_sqlite, &e->uri, e->path, &e->options, alloc, out,
-                        err);
+static plua_site *find_site(const plua_engine *e, int app) {
+    plua_site *site = e->sites;
+    while (site && site->app != app)
+        site = site->next;
+    return site;
 }
 
-static void connected(lua_State *L, plua_engine *e, pl_conn *c);
+plua_site *plua_engine_site(lua_State *L, plua_engine *e, int app) {
+    plua_site *site = find_site(e, app);
+    if (site)
+        return site;
+    site = pl_arena_get(&e->db->objects, sizeof *site);
+    if (!site)
+        luaL_error(L, "not enough memory");
+    site->engine = e;
+    site->app = app;
+    site->next = e->sites;
+    return e->sites = site;
+}
 
-pl_code plua_engine_connect(lua_State *L, plua_engine *e, pl_conn **out, pl_error *err) {
-    if (!e->configured)
-        return e->key ? pl_fail(err, PL_EUNBOUND,
-                                "Bind key '%s' is not in the BINDS of the configuration.",
-                                e->key)
-                      : pl_fail(err, PL_EUNBOUND,
-                                "the configuration has no DATABASE_URI for the default "
-                                "database");
-    if (e->db->closed)
-        return pl_fail(err, PL_ERESOURCECLOSED, "this database is closed");
-    if (e->uri.memory && e->shared) {
-        *out = pl_conn_ref(e->shared);
+plua_site *plua_engine_configured(const plua_engine *e, int app) {
+    plua_site *site = find_site(e, app);
+    return site && site->configured ? site : NULL;
+}
+
+static void set_hooks(plua_engine *e, pl_conn *c);
+
+/* Makes the folder that a file is to be in, as the first use of it. */
+static pl_code make_folder(const plua_site *site, pl_error *err) {
+    if (!site->folder || !site->options.create || site->options.readonly)
         return PL_OK;
-    }
-    if (e->nidle > 0) {
-        *out = e->idle[--e->nidle];
-        return PL_OK;
-    }
-    pl_code code = open_conn(e, plua_rt(L)->alloc, out, err);
-    if (code != PL_OK)
-        return code;
-    if (e->uri.memory)
-        e->shared = pl_conn_ref(*out);
-    connected(L, e, *out);
+    if (mkdir(site->folder, 0777) != 0 && errno != EEXIST)
+        return pl_fail(err, PL_EOPERATIONAL, "cannot make the folder '%s': %s",
+                       site->folder, strerror(errno));
     return PL_OK;
 }
 
-void plua_engine_return(plua_engine *e, pl_conn *c) {
-    bool keep = !e->uri.memory && !e->db->closed && !pl_conn_is_closed(c) &&
-                e->nidle < (int)(sizeof e->idle / sizeof *e->idle);
+static pl_code open_conn(plua_site *site, pl_alloc alloc, pl_conn **out, pl_error *err) {
+    pl_code code = make_folder(site, err);
+    return code != PL_OK ? code
+                         : pl_conn_open(&pl_driver_sqlite, &site->uri, site->path,
+                                        &site->options, alloc, out, err);
+}
+
+static pl_code not_configured(const char *key, pl_error *err) {
+    return key ? pl_fail(err, PL_EUNBOUND,
+                         "Bind key '%s' is not in the BINDS of the configuration.", key)
+               : pl_fail(err, PL_EUNBOUND,
+                         "the configuration has no DATABASE_URI for the default "
+                         "database");
+}
+
+pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error *err) {
+    plua_engine *e = site->engine;
+    if (!site->configured)
+        return not_configured(e->key, err);
+    if (e->db->closed)
+        return pl_fail(err, PL_ERESOURCECLOSED, "this database is closed");
+    if (site->uri.memory && site->shared) {
+        *out = pl_conn_ref(site->shared);
+        return PL_OK;
+    }
+    if (site->nidle > 0) {
+        *out = site->idle[--site->nidle];
+    } else {
+        pl_code code = open_conn(site, plua_rt(L)->alloc, out, err);
+        if (code != PL_OK)
+            return code;
+        if (site->uri.memory)
+            site->shared = pl_conn_ref(*out);
+    }
+    if (e->db->listening)
+        set_hooks(e, *out);
+    return PL_OK;
+}
+
+void plua_site_return(plua_site *site, pl_conn *c) {
+    bool keep = !site->uri.memory && !site->engine->db->closed && !pl_conn_is_closed(c) &&
+                site->nidle < (int)(sizeof site->idle / sizeof *site->idle);
     if (keep)
-        e->idle[e->nidle++] = c;
+        site->idle[site->nidle++] = c;
     else
         pl_conn_unref(c);
 }
 
-static void dispose(plua_engine *e) {
-    while (e->nidle > 0)
-        pl_conn_unref(e->idle[--e->nidle]);
-    if (e->shared)
-        pl_conn_unref(e->shared);
-    e->shared = NULL;
+static void dispose(plua_site *site) {
+    while (site->nidle > 0)
+        pl_conn_unref(site->idle[--site->nidle]);
+    if (site->shared)
+        pl_conn_unref(site->shared);
+    site->shared = NULL;
+}
+
+static void dispose_all(plua_engine *e) {
+    for (plua_site *site = e->sites; site; site = site->next)
+        dispose(site);
 }
 
 static int db_gc(lua_State *L) {
@@ -182,7 +233,7 @@ static int db_gc(lua_State *L) {
         return 0;
     db->closed = true;
     for (plua_engine *e = db->engines; e; e = e->next) {
-        dispose(e);
+        dispose_all(e);
         pl_map_free(&e->md.by_name);
         pl_vec_free(&e->md.tables);
     }
@@ -258,35 +309,32 @@ static void set_hooks(plua_engine *e, pl_conn *c) {
     pl_conn_set_hooks(c, &hooks);
 }
 
-static void connected(lua_State *L, plua_engine *e, pl_conn *c) {
-    (void)L;
-    if (e->db->listening)
-        set_hooks(e, c);
+static void set_session_hooks(plua_session *s) {
+    for (int i = 0; i < s->nbinds; i++)
+        if (s->binds[i].conn)
+            set_hooks(s->binds[i].engine, s->binds[i].conn);
 }
 
-/* db:_listen(on): statements are (not) told to the function `trace` of the db's table. */
+/* core.db_listen(db, on): statements are (not) told to the function `trace` of the db's
+** table. */
 static int db_listen(lua_State *L) {
     plua_db *db = plua_check_db(L, 1);
     db->listening = lua_toboolean(L, 2);
     for (plua_engine *e = db->engines; e; e = e->next) {
-        for (int i = 0; i < e->nidle; i++)
-            set_hooks(e, e->idle[i]);
-        if (e->shared)
-            set_hooks(e, e->shared);
+        for (plua_site *site = e->sites; site; site = site->next) {
+            for (int i = 0; i < site->nidle; i++)
+                set_hooks(e, site->idle[i]);
+            if (site->shared)
+                set_hooks(e, site->shared);
+        }
     }
-    plua_push_db(L, db);
-    lua_getiuservalue(L, -1, 1);
-    lua_getfield(L, -1, "current");
-    plua_session *s = plua_test_session(L, -1);
-    for (int i = 0; s && i < s->nbinds; i++)
-        if (s->binds[i].conn)
-            set_hooks(s->binds[i].engine, s->binds[i].conn);
+    plua_each_session(L, db, set_session_hooks);
     return 0;
 }
 
 /* ---- configuration ----------------------------------------------------------------- */
 
-static void read_pragmas(lua_State *L, plua_engine *e, int options) {
+static void read_pragmas(lua_State *L, plua_site *site, int options) {
     if (lua_getfield(L, options, "pragmas") != LUA_TTABLE) {
         lua_pop(L, 1);
         return;
@@ -296,7 +344,10 @@ static void read_pragmas(lua_State *L, plua_engine *e, int options) {
     lua_pushnil(L);
     for (; lua_next(L, t); lua_pop(L, 1))
         n++;
-    pl_pragma *list = pl_arena_array(&e->db->objects, n + 1, sizeof *list);
+    pl_arena *arena = &site->engine->db->objects;
+    pl_pragma *list = pl_arena_array(arena, n + 1, sizeof *list);
+    if (!list)
+        luaL_error(L, "not enough memory");
     n = 0;
     lua_pushnil(L);
     while (lua_next(L, t)) {
@@ -304,87 +355,124 @@ static void read_pragmas(lua_State *L, plua_engine *e, int options) {
             plua_raise(L, PL_EARGUMENT, "ENGINE_OPTIONS.pragmas: names must be strings");
         const char *value = lua_isboolean(L, -1) ? (lua_toboolean(L, -1) ? "1" : "0")
                                                  : luaL_tolstring(L, -1, NULL);
-        list[n].name = pl_arena_str(&e->db->objects,
-                                    lua_tostring(L, lua_isboolean(L, -1) ? -2 : -3));
-        list[n].value = pl_arena_str(&e->db->objects, value);
+        list[n].name = pl_arena_str(arena, lua_tostring(L, t + 1));
+        list[n].value = pl_arena_str(arena, value);
         n++;
         lua_settop(L, t + 1);
     }
     lua_settop(L, t - 1);
-    e->options.pragmas = list;
-    e->options.npragmas = n;
+    site->options.pragmas = list;
+    site->options.npragmas = n;
 }
 
-static void read_options(lua_State *L, plua_engine *e, int options) {
-    e->options = (pl_conn_options){.busy_timeout = 5000, .create = true};
+static void read_options(lua_State *L, plua_site *site, int options) {
+    pl_conn_options *o = &site->options;
+    *o = pl_conn_options_default();
     if (!lua_istable(L, options))
         return;
-    e->options.busy_timeout = (int)plua_field_int(L, options, "busy_timeout", 5000);
-    e->options.readonly = plua_field_bool(L, options, "readonly", false);
-    e->options.create = plua_field_bool(L, options, "create", true);
+    o->busy_timeout = (int)plua_field_int(L, options, "busy_timeout", o->busy_timeout);
+    o->readonly = plua_field_bool(L, options, "readonly", false);
+    o->create = plua_field_bool(L, options, "create", true);
     const char *mode = plua_field_str(L, options, "transaction_mode");
     if (mode && strcmp(mode, "deferred") != 0 && strcmp(mode, "immediate") != 0)
         plua_raise_hint(L, PL_EARGUMENT, "use \"deferred\" or \"immediate\"",
                         "ENGINE_OPTIONS: unknown transaction_mode '%s'", mode);
-    e->options.deferred = mode && strcmp(mode, "deferred") == 0;
+    o->deferred = mode && strcmp(mode, "deferred") == 0;
     if (lua_getfield(L, options, "handle") == LUA_TLIGHTUSERDATA)
-        e->options.shared = lua_touserdata(L, -1);
+        o->shared = lua_touserdata(L, -1);
     lua_pop(L, 1);
-    read_pragmas(L, e, options);
+    read_pragmas(L, site, options);
+}
+
+/* The file of a site, relative paths taken from the folder `root`. */
+static void set_path(plua_site *site, const char *root) {
+    pl_arena *arena = &site->engine->db->objects;
+    const char *file = site->uri.database;
+    site->folder = NULL;
+    if (site->uri.memory || !file) {
+        site->path = NULL;
+    } else if (site->uri.file_uri || file[0] == '/' || !root || !*root) {
+        site->path = file;
+    } else {
+        site->path = pl_arena_fmt(arena, "%s/%s", root, file);
+        site->folder = pl_arena_str(arena, root);
+    }
 }
 
 /*
-** db:_engine(key or nil, uri, root, options): configures a database. Relative paths are
-** taken from the directory `root`. Returns the file's path or nil.
+** core.db_engine(db, key or nil, uri, root, options, app): configures a database for the
+** app of that number (0: none). Relative paths are taken from the folder `root`, which is
+** made when the file is first opened. Returns the file's path or nil.
 */
 static int db_engine(lua_State *L) {
     plua_db *db = plua_check_db(L, 1);
     plua_engine *e = plua_engine_get(L, db, luaL_optstring(L, 2, NULL));
+    plua_site *site = plua_engine_site(L, e, (int)luaL_optinteger(L, 6, 0));
     size_t len;
     if (lua_type(L, 3) != LUA_TSTRING)
         plua_raise(L, PL_EARGUMENT, "a database URI must be a string, got %s",
                    plua_typename(L, 3));
     const char *uri = lua_tolstring(L, 3, &len);
-    const char *root = luaL_optstring(L, 4, NULL);
-    plua_check(L, pl_uri_parse(uri, len, &db->objects, &e->uri, plua_err(L)));
-    if (strcmp(e->uri.dialect, "sqlite") != 0)
+    plua_check(L, pl_uri_parse(uri, len, &db->objects, &site->uri, plua_err(L)));
+    if (strcmp(site->uri.dialect, "sqlite") != 0)
         plua_raise(L, PL_ENOMODULE,
                    "no driver for '%s' is built into this Perilune (sqlite is)",
-                   e->uri.dialect);
-    read_options(L, e, 5);
-    const char *file = e->uri.database;
-    if (e->uri.memory || !file)
-        e->path = NULL;
-    else if (e->uri.file_uri || file[0] == '/' || !root || !*root)
-        e->path = file;
-    else
-        e->path = pl_arena_fmt(&db->objects, "%s/%s", root, file);
-    dispose(e);
-    e->configured = true;
-    lua_pushstring(L, e->path);
+                   site->uri.dialect);
+    read_options(L, site, 5);
+    set_path(site, luaL_optstring(L, 4, NULL));
+    dispose(site);
+    site->configured = true;
+    lua_pushstring(L, site->path);
     return 1;
 }
 
-/* db:_uri(key): the URI without password, the path. */
+/* core.db_uri(db, key or nil, app): the URI without password, the path. */
 static int db_uri(lua_State *L) {
     plua_db *db = plua_check_db(L, 1);
     plua_engine *e = find_engine(db, luaL_optstring(L, 2, NULL));
-    if (!e || !e->configured)
+    plua_site *site = e ? plua_engine_configured(e, (int)luaL_optinteger(L, 3, 0)) : NULL;
+    if (!site)
         return 0;
-    lua_pushstring(L, pl_uri_masked(&e->uri, &db->objects));
-    lua_pushstring(L, e->path);
+    lua_pushstring(L, pl_uri_masked(&site->uri, &db->objects));
+    lua_pushstring(L, site->path);
     return 2;
 }
 
-/* db:_dispose(): closes the connections that no session uses. */
+/* core.db_dispose(db, key or nil, app): closes the connections that no session uses. */
 static int db_dispose(lua_State *L) {
     plua_db *db = plua_check_db(L, 1);
-    for (plua_engine *e = db->engines; e; e = e->next)
-        dispose(e);
+    plua_engine *e = find_engine(db, luaL_optstring(L, 2, NULL));
+    plua_site *site = e ? find_site(e, (int)luaL_optinteger(L, 3, 0)) : NULL;
+    if (site)
+        dispose(site);
     return 0;
 }
 
-/* db:_set{bound =, batch_lazy =, session_events =} */
+static void read_template(lua_State *L, plua_db *db, const char *key, const char **out) {
+    if (lua_getfield(L, 2, key) == LUA_TSTRING)
+        *out = pl_arena_str(&db->objects, lua_tostring(L, -1));
+    else if (lua_isboolean(L, -1) && !lua_toboolean(L, -1))
+        *out = NULL;
+    lua_pop(L, 1);
+}
+
+/* core.db_naming(db, {ix =, uq =, ck =, fk =, pk =}): templates of generated names, false
+** for none; those not given stay. For tables declared afterwards. */
+static int db_naming(lua_State *L) {
+    plua_db *db = plua_check_db(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    pl_naming naming = db->engines->md.naming;
+    read_template(L, db, "ix", &naming.ix);
+    read_template(L, db, "uq", &naming.uq);
+    read_template(L, db, "ck", &naming.ck);
+    read_template(L, db, "fk", &naming.fk);
+    read_template(L, db, "pk", &naming.pk);
+    for (plua_engine *e = db->engines; e; e = e->next)
+        e->md.naming = naming;
+    return 0;
+}
+
+/* core.db_set(db, {bound =, batch_lazy =, session_events =}) */
 static int db_set(lua_State *L) {
     plua_db *db = plua_check_db(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -396,45 +484,70 @@ static int db_set(lua_State *L) {
 
 /* ---- sessions ---------------------------------------------------------------------- */
 
-/* The table of sessions of the context in force: the pushed one, or the db's own. */
-static void push_context_sessions(lua_State *L, plua_db *db, int dbtable) {
+/* Pushes the context in force, or the one that the program gives a script; else raises.
+ */
+static void push_context(lua_State *L) {
     plua_shared(L);
-    lua_getfield(L, -1, "context");
-    if (lua_istable(L, -1)) {
-        lua_getfield(L, -1, "sessions");
-        lua_replace(L, -3);
+    if (lua_getfield(L, -1, "context") != LUA_TTABLE) {
         lua_pop(L, 1);
+        if (lua_getfield(L, -1, "root_context") == LUA_TFUNCTION)
+            lua_call(L, 0, 1);
+        if (!lua_istable(L, -1))
+            plua_raise_hint(
+                L, PL_ERUNTIME,
+                "wrap it in app:app_context(function() ... end), or run the script "
+                "with perilune",
+                "working outside of application context");
+    }
+    lua_remove(L, -2);
+}
+
+/* The table that the session in force stands in: the context's when the db belongs to an
+** app, else the db's own. */
+static void push_sessions(lua_State *L, const plua_db *db, int dbtable) {
+    if (!db->bound) {
+        lua_getfield(L, dbtable, "sessions");
         return;
     }
-    lua_pop(L, 2);
-    if (db->bound)
-        plua_raise_hint(
-            L, PL_ERUNTIME,
-            "wrap it in app:app_context(function() ... end), or run the script "
-            "with perilune",
-            "working outside of application context");
-    lua_getfield(L, dbtable, "sessions");
+    push_context(L);
+    lua_getfield(L, -1, "sessions");
+    lua_remove(L, -2);
+}
+
+/* Pushes a new session; the Lua side says for which app it is and may set it up. */
+static plua_session *new_session(lua_State *L, plua_db *db, int dbtable) {
+    int app = 0;
+    if (db->bound) {
+        lua_getfield(L, dbtable, "check_context");
+        lua_call(L, 0, 1);
+        app = (int)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    plua_session *s = plua_new_session(L, db);
+    s->app = app;
+    if (lua_getfield(L, dbtable, "new_session") == LUA_TFUNCTION) {
+        lua_pushvalue(L, -2);
+        lua_call(L, 1, 0);
+    } else {
+        lua_pop(L, 1);
+    }
+    return s;
 }
 
 plua_session *plua_push_session(lua_State *L, plua_db *db) {
     if (db->closed)
         plua_raise(L, PL_ERESOURCECLOSED, "this database is closed");
+    luaL_checkstack(L, 10, "session");
     int top = lua_gettop(L);
     plua_push_db(L, db);
     lua_getiuservalue(L, -1, 1);
-    push_context_sessions(L, db, top + 2);
+    push_sessions(L, db, top + 2);
     if (lua_rawgetp(L, -1, db) != LUA_TUSERDATA ||
         ((plua_session *)lua_touserdata(L, -1))->closed) {
         lua_pop(L, 1);
-        if (db->bound) {
-            lua_getfield(L, top + 2, "check_context");
-            lua_call(L, 0, 0);
-        }
-        plua_new_session(L, db);
+        new_session(L, db, top + 2);
         lua_pushvalue(L, -1);
         lua_rawsetp(L, -3, db);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, top + 2, "current");
     }
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
@@ -476,18 +589,18 @@ static int db_newindex(lua_State *L) {
 
 static int db_tostring(lua_State *L) {
     plua_db *db = lua_touserdata(L, 1);
-    const plua_engine *e = db->engines;
+    const plua_site *site = db->engines->sites;
     int others = 0;
-    for (const plua_engine *x = e->next; x; x = x->next)
+    for (const plua_engine *x = db->engines->next; x; x = x->next)
         others++;
-    if (!e->configured)
+    if (!site || !site->configured) {
         lua_pushliteral(L, "<Database>");
-    else if (e->path)
-        lua_pushfstring(L, "<Database sqlite:///%s", e->path);
+        return 1;
+    }
+    if (site->path)
+        lua_pushfstring(L, "<Database sqlite:///%s", site->path);
     else
         lua_pushliteral(L, "<Database sqlite://");
-    if (!e->configured)
-        return 1;
     if (others > 0)
         lua_pushfstring(L, " +%d engines>", others);
     else
@@ -532,22 +645,41 @@ static int new_database(lua_State *L) {
     return 1;
 }
 
+/* core.db_close(db): its engines; sessions are the Lua side's business. */
 static int db_close(lua_State *L) {
     db_gc(L);
+    return 0;
+}
+
+/* `local db <close> = perilune.open(...)` is db:close() at the end of the block. */
+static int db_call_close(lua_State *L) {
+    if (((plua_db *)lua_touserdata(L, 1))->closed)
+        return 0;
+    lua_getfield(L, 1, "close");
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 0);
     return 0;
 }
 
 int plua_open_database(lua_State *L) {
     static const luaL_Reg meta[] = {
         {"__gc", db_gc},
+        {"__close", db_call_close},
         {"__newindex", db_newindex},
         {"__tostring", db_tostring},
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"new_database", new_database}, {"db_engine", db_engine}, {"db_uri", db_uri},
-        {"db_dispose", db_dispose},     {"db_set", db_set},       {"db_table", db_table},
-        {"db_listen", db_listen},       {"db_close", db_close},   {NULL, NULL},
+        {"new_database", new_database},
+        {"db_engine", db_engine},
+        {"db_uri", db_uri},
+        {"db_dispose", db_dispose},
+        {"db_set", db_set},
+        {"db_table", db_table},
+        {"db_listen", db_listen},
+        {"db_close", db_close},
+        {"db_naming", db_naming},
+        {NULL, NULL},
     };
     plua_class(L, PLUA_DATABASE, meta, NULL);
     plua_shared(L);

@@ -15,23 +15,37 @@
 #include "userdata/glue.h"
 #include "userdata/null.h"
 
+/*
+** Where a database is, as one app configured it, and its connections that no session
+*uses.
+** A db object that is registered with several apps (one after the other in tests) has a
+** site of each engine per app; 0 stands for a db without an app.
+*/
+typedef struct plua_site {
+    struct plua_site *next;
+    struct plua_engine *engine;
+    int app;
+    bool configured; /* has a URI */
+    pl_uri uri;
+    const char *path;   /* database file, NULL for memory */
+    const char *folder; /* made before the file is first opened, or NULL */
+    pl_conn_options options;
+    pl_conn *idle[8]; /* connections no session uses */
+    int nidle;
+    pl_conn *shared; /* memory databases: the one connection */
+} plua_site;
+
 /* A database of the db object: the default one (key NULL) or a bind. */
 typedef struct plua_engine {
     struct plua_engine *next;
     struct plua_db *db;
     const char *key; /* bind key, NULL for the default */
     pl_metadata md;
-    bool configured; /* has a URI */
-    pl_uri uri;
-    const char *path; /* database file, NULL for memory */
-    pl_conn_options options;
-    pl_conn *idle[8]; /* connections no session uses */
-    int nidle;
-    pl_conn *shared; /* memory databases: the one connection */
+    plua_site *sites;
 } plua_engine;
 
 typedef struct plua_db {
-    lua_State *main; /* main thread of the state */
+    lua_State *main;      /* main thread of the state */
     pl_arena objects;     /* Lua's memory: engines, registry, declarations */
     plua_engine *engines; /* default first */
     pl_registry registry;
@@ -39,7 +53,7 @@ typedef struct plua_db {
     bool bound; /* belongs to an App: needs a context */
     bool echo;
     bool batch_lazy;
-    bool listening; /* some listener wants statements (trace) */
+    bool listening;      /* some listener wants statements (trace) */
     bool session_events; /* some listener wants events of sessions or instances */
     uint64_t compiled_hits, compiled_misses;
     struct plua_cache *compiled; /* compiled.h; NULL until first used */
@@ -60,10 +74,15 @@ plua_engine *plua_engine_of(const pl_table *t);
 /* The engine of a bind key (NULL: the default), made unconfigured when missing. */
 plua_engine *plua_engine_get(lua_State *L, plua_db *db, const char *key);
 
-/* A connection of an engine: an idle one or a new one. Give back with plua_engine_return.
- */
-pl_code plua_engine_connect(lua_State *L, plua_engine *e, pl_conn **out, pl_error *err);
-void plua_engine_return(plua_engine *e, pl_conn *c);
+/* The site of an engine for an app, made unconfigured when missing. [-0, +0, m] */
+plua_site *plua_engine_site(lua_State *L, plua_engine *e, int app);
+
+/* The same, or NULL when the engine has none that is configured. */
+plua_site *plua_engine_configured(const plua_engine *e, int app);
+
+/* A connection of a site: an idle one or a new one. Give back with plua_site_return. */
+pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error *err);
+void plua_site_return(plua_site *site, pl_conn *c);
 
 /* Pushes the current session of a db (made on first use). Raises RuntimeError outside a
 ** context. [-0, +1, v] */

@@ -63,6 +63,24 @@ static void register_session(lua_State *L, const plua_session *s) {
     lua_pop(L, 2);
 }
 
+int plua_each_session(lua_State *L, const plua_db *db, void (*fn)(plua_session *s)) {
+    int top = lua_gettop(L), n = 0;
+    plua_shared(L);
+    if (lua_rawgetp(L, -1, &SESSIONS_KEY) == LUA_TTABLE) {
+        lua_pushnil(L);
+        for (; lua_next(L, top + 2); lua_pop(L, 1)) {
+            plua_session *s = lua_touserdata(L, -1);
+            if (s->closed || (db && s->db != db))
+                continue;
+            n++;
+            if (fn)
+                fn(s);
+        }
+    }
+    lua_settop(L, top);
+    return n;
+}
+
 /* A free cell or a new one; cells are memory of Lua's that stays until the state goes. */
 static pl_session_cell *take_cell(lua_State *L) {
     plua_runtime *rt = plua_rt(L);
@@ -399,7 +417,7 @@ static void release_connections(plua_session *s, pl_error *err) {
             continue;
         if (!pl_conn_is_closed(b->conn))
             (void)pl_conn_rollback(b->conn, err);
-        plua_engine_return(b->engine, b->conn);
+        plua_site_return(b->site, b->conn);
         b->conn = NULL;
     }
     s->nbinds = 0;

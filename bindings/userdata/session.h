@@ -28,6 +28,7 @@ enum { PLUA_MAX_BINDS = 8 };
 
 typedef struct plua_bind {
     plua_engine *engine;
+    plua_site *site; /* where conn goes back to */
     pl_conn *conn;   /* NULL until first used */
     int64_t version; /* data_version when the last transaction ended, -1 unknown */
     uint64_t writes; /* pl_conn_write_count when last looked at */
@@ -37,6 +38,7 @@ typedef struct plua_bind {
 typedef struct plua_session {
     pl_session_cell *cell;
     plua_db *db;
+    int app; /* number of the app whose databases it uses, see plua_site */
     plua_bind binds[PLUA_MAX_BINDS];
     int nbinds;
     lua_Integer npins; /* entries of the pins table */
@@ -51,8 +53,8 @@ typedef struct plua_session {
     bool raw_writes;    /* a statement past the unit of work changed rows */
     bool revalidate;    /* a transaction ended: see whether the database changed since */
     pl_begin_mode mode; /* for the next BEGIN */
-    uint32_t tx;          /* serial of the innermost transaction or savepoint */
-    uint32_t tx_outer;    /* of the outermost: objects with tx >= this are new in it */
+    uint32_t tx;        /* serial of the innermost transaction or savepoint */
+    uint32_t tx_outer;  /* of the outermost: objects with tx >= this are new in it */
     uint32_t saved_epoch; /* epoch of values that revalidation may confirm */
     char broken_by[256];  /* message of the flush error */
 } plua_session;
@@ -68,6 +70,10 @@ plua_session *plua_test_session(lua_State *L, int idx);
 /* Pushes a new session of a db / the userdata of a session. [-0, +1, m] */
 plua_session *plua_new_session(lua_State *L, plua_db *db);
 void plua_push_session_ud(lua_State *L, const plua_session *s);
+
+/* Calls fn for every session of a db that is open (NULL: of any db); how many there are.
+** [-0, +0, -] */
+int plua_each_session(lua_State *L, const plua_db *db, void (*fn)(plua_session *s));
 
 /* Pushes one of the session's tables (PLUA_S_...). [-0, +1, -] */
 void plua_session_field(lua_State *L, const plua_session *s, int field);

@@ -48,7 +48,7 @@ static void revalidate(plua_session *s, plua_bind *b) {
 
 static void begin_bind(lua_State *L, plua_session *s, plua_bind *b, bool write) {
     bool immediate =
-        !b->engine->options.deferred && (write || s->mode != PL_BEGIN_DEFERRED);
+        !pl_conn_is_deferred(b->conn) && (write || s->mode != PL_BEGIN_DEFERRED);
     pl_begin_mode mode = s->mode == PL_BEGIN_EXCLUSIVE ? PL_BEGIN_EXCLUSIVE
                          : immediate                   ? PL_BEGIN_IMMEDIATE
                                                        : PL_BEGIN_DEFERRED;
@@ -62,11 +62,13 @@ static void begin_bind(lua_State *L, plua_session *s, plua_bind *b, bool write) 
 
 pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool write) {
     plua_bind *b = find_bind(L, s, e);
-    if (!b->conn)
-        plua_check(L, plua_engine_connect(L, e, &b->conn, plua_err(L)));
+    if (!b->conn) {
+        b->site = plua_engine_site(L, e, s->app);
+        plua_check(L, plua_site_connect(L, b->site, &b->conn, plua_err(L)));
+    }
     if (!pl_conn_in_transaction(b->conn) || !s->in_transaction)
         begin_bind(L, s, b, write);
-    else if (write && !e->options.deferred && !pl_conn_has_written(b->conn) &&
+    else if (write && !pl_conn_is_deferred(b->conn) && !pl_conn_has_written(b->conn) &&
              b->depth == 0)
         plua_check(L, pl_conn_begin(b->conn, PL_BEGIN_IMMEDIATE, plua_err(L)));
     while (b->depth < s->nested) {
@@ -279,7 +281,7 @@ static void begin_nested(lua_State *L, plua_session *s) {
     s->nested++;
     s->tx++;
     for (plua_engine *e = s->db->engines; e; e = e->next)
-        if (e->configured && (e == s->db->engines || s->nbinds > 1))
+        if (plua_engine_configured(e, s->app) && (e == s->db->engines || s->nbinds > 1))
             plua_session_conn(L, s, e, true);
     plua_session_field(L, s, PLUA_S_NESTED);
     lua_createtable(L, 0, 2);
