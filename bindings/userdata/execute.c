@@ -525,7 +525,11 @@ const luaL_Reg plua_query_ends[] = {
 };
 
 const luaL_Reg plua_session_run_methods[] = {
-    {"execute", session_execute}, {"scalars", session_scalars},
-    {"scalar", session_scalar},   {"get", session_get},
-    {"get_one", session_get_one}, {NULL, NULL},
+    {"execute", session_execute},
+    {"scalars", session_scalars},
+    {"scalar", session_scalar},
+    {"get", session_get},
+    {"get_one", session_get_one},
+    {"bulk_insert", plua_session_bulk_insert},
+    {NULL, NULL},
 };
