@@ -66,8 +66,8 @@ static inline bool pl_slot_same(const pl_slot *a, const pl_slot *b) {
     if (a->tag != b->tag)
         return false;
     switch (a->tag) {
-    case PL_INT: return a->v.i == b->v.i;
-    case PL_REAL: return memcmp(&a->v.r, &b->v.r, sizeof a->v.r) == 0;
+    case PL_INT:
+    case PL_REAL: return a->v.i == b->v.i; /* bit for bit */
     case PL_TEXT:
     case PL_BLOB:
         return a->len == b->len && (a->len == 0 || memcmp(a->v.s, b->v.s, a->len) == 0);
