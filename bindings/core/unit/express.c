@@ -85,7 +85,7 @@ static bool value_node(job *j, uint16_t i, bool update, pl_node **out) {
 static pl_node *tuple_of(job *j, pl_node **v, uint32_t n) {
     pl_node *t = pl_node_new(&j->arena, PL_N_TUPLE, n);
     if (t && n > 0)
-        memcpy(t->kids, v, n * sizeof *v);
+        memcpy(t->kids, v, n * sizeof(pl_node *));
     return t;
 }
 

@@ -79,7 +79,7 @@ static pl_code describe(pl_flush *f, pl_object *o, size_t depth, uint64_t *bits,
 /* The highest key of a table is far from the end of the numbers. */
 static pl_code ask_highest(pl_flush *f, const pl_table *t, bool *low, pl_error *err) {
     pl_buf sql;
-    pl_slot top;
+    pl_slot top = pl_slot_null();
     pl_buf_init(&sql, f->alloc);
     pl_buf_str(&sql, "SELECT max(");
     pl_quote_name(f->dialect, &sql, t->pk[0]->name);

@@ -114,7 +114,7 @@ static void scan_both(search *s, const pl_table *t) {
 
 static bool search_make(search *s, const pl_relation *r, size_t most) {
     *s = (search){.r = r};
-    s->found = pl_arena_array(r->mapper->registry->arena, most, sizeof *s->found);
+    s->found = pl_arena_array(r->mapper->registry->arena, most, sizeof(pl_constraint *));
     return s->found != NULL;
 }
 
@@ -375,7 +375,7 @@ static pl_code join_direct(pl_relation *r, pl_error *err) {
     pl_code code = r->args.primaryjoin
                        ? links_of_node(r, r->mapper, r->args.primaryjoin, &l, err)
                        : find_direct(r, &l, err);
-    if (code != PL_OK)
+    if (code != PL_OK || l.n == 0)
         return code;
     r->direction = direction_of(r, &l);
     r->npairs = l.n;

@@ -42,7 +42,7 @@ pl_mapper *pl_registry_find(const pl_registry *r, const char *name) {
 /* ---- making a mapper --------------------------------------------------------- */
 
 static bool push_child(pl_arena *a, pl_mapper *parent, pl_mapper *m) {
-    pl_mapper **kids = grow(a, parent->children, parent->nchildren, sizeof *kids);
+    pl_mapper **kids = grow(a, parent->children, parent->nchildren, sizeof(pl_mapper *));
     if (!kids)
         return false;
     parent->children = kids;
@@ -71,7 +71,7 @@ static bool inherit(pl_arena *a, pl_mapper *m, pl_mapper *parent) {
     m->version = parent->version;
     m->attrs = copy_array(a, parent->attrs, m->nslots, sizeof *m->attrs);
     m->columns = copy_array(a, parent->columns, m->ncolumns, sizeof *m->columns);
-    m->relations = copy_array(a, parent->relations, m->nrelations, sizeof *m->relations);
+    m->relations = copy_array(a, parent->relations, m->nrelations, sizeof(pl_relation *));
     if (!m->attrs || !m->columns || !m->relations)
         return false;
     for (uint16_t i = 0; i < m->nslots; i++) {

@@ -545,7 +545,7 @@ static pl_code batch_saves(pl_flush *f, const uint32_t *ranked, const uint32_t *
     pl_code code = PL_OK;
     for (uint32_t i = 0; i < f->ngroups && code == PL_OK;) {
         const pl_group *g = &f->groups[ranked[i]];
-        if (g->levelled) {
+        if (level && g->levelled) {
             i += component_length(f, ranked, i);
             code = batch_levels(f, level, first, ends[(i - 1) * 3 + 1], err);
         } else {
@@ -566,7 +566,7 @@ static pl_code batch_deletes(pl_flush *f, const uint32_t *ranked, const uint32_t
     pl_code code = PL_OK;
     for (uint32_t i = n; i > 0 && code == PL_OK;) {
         const pl_group *g = &f->groups[ranked[i - 1]];
-        if (g->levelled) {
+        if (level && g->levelled) {
             i -= component_length(f, ranked, i - 1);
             code = batch_levels(f, level, first, ends[i * 3 + 2], err);
         } else {

@@ -112,7 +112,9 @@ static pl_code bind_change(pl_flush *f, const change *c, const pl_shape *s,
 static pl_code write_plain(pl_flush *f, change *c, const pl_slot *key, int64_t *matched,
                            pl_error *err) {
     pl_shape *s = pl_shape_update(f, c->mt, f->bits, c->version, err);
-    pl_code code = s ? pl_use_statement(f, c->mt, s, false, err) : err->code;
+    if (!s)
+        return err->code;
+    pl_code code = pl_use_statement(f, c->mt, s, false, err);
     if (code == PL_OK)
         code = bind_change(f, c, s, key, err);
     if (code == PL_OK)
