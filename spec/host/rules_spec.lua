@@ -41,7 +41,8 @@ describe("house rules", function()
         ["bindings/core/sql/c.h"] = "",
         ["bindings/core/driver/sqlite_db.h"] = "#include <sqlite3.h>\n",
         ["bindings/userdata/u.c"] = '#include <lua.h>\n#include "core/sql/b.h"\n'
-          .. 'const char *s = "cannot SELECT this; UPDATE is no statement here";\n',
+          .. 'const char *s = "cannot SELECT this; UPDATE is no statement here";\n'
+          .. 'const char *t = "SELECT statement without a table";\n',
         ["bindings/pl_lua.h"] = "#include <lua.h>\n",
         ["host/program/main.c"] = '#include "pl_lua.h"\n',
       })
