@@ -41,9 +41,9 @@ void plua_set_operand(lua_State *L, pl_node *n, uint32_t i, int idx, pl_node *op
     lua_setiuservalue(L, -2, (int)i + 1);
 }
 
-pl_node *plua_binary(lua_State *L, pl_op op, const pl_type *type, int a, int b,
-                     const pl_type *hint) {
-    pl_node *left = plua_operand(L, a), *right = plua_operand(L, b);
+/* The operands are known already, NULL for plain values. */
+static pl_node *push_binary(lua_State *L, pl_op op, const pl_type *type, int a,
+                            pl_node *left, int b, pl_node *right, const pl_type *hint) {
     size_t extra = ((size_t)!left + !right) * pl_node_size(0);
     pl_node *n = plua_node_block(L, PLUA_EXPRESSION, PL_N_BINARY, 2, extra, 2);
     void *space = plua_node_extra(n);
@@ -52,6 +52,12 @@ pl_node *plua_binary(lua_State *L, pl_op op, const pl_type *type, int a, int b,
     plua_set_operand(L, n, 0, a, left, hint, right, &space);
     plua_set_operand(L, n, 1, b, right, hint, left, &space);
     return n;
+}
+
+pl_node *plua_binary(lua_State *L, pl_op op, const pl_type *type, int a, int b,
+                     const pl_type *hint) {
+    pl_node *left = plua_operand(L, a);
+    return push_binary(L, op, type, a, left, b, plua_operand(L, b), hint);
 }
 
 void plua_need_argument(lua_State *L, const char *method) {
@@ -78,11 +84,13 @@ static void compare_null(lua_State *L, pl_node *n, const char *method) {
                         "'%s' cannot compare with nil", method);
 }
 
-pl_node *plua_compare(lua_State *L, pl_op op, int a, int b, const char *method) {
-    const pl_node *left = lua_touserdata(L, a);
-    const pl_node *right = plua_operand(L, b);
-    pl_node *n =
-        plua_binary(L, op, pl_type_plain(PL_K_BOOLEAN), a, b, right ? NULL : left->type);
+static pl_node *push_comparison(lua_State *L, pl_op op, int a, pl_node *left, int b,
+                                const char *method) {
+    pl_node *right = plua_operand(L, b);
+    const pl_type *hint = NULL;
+    if (!right)
+        hint = left->type ? left->type : pl_node_type(left);
+    pl_node *n = push_binary(L, op, NULL, a, left, b, right, hint);
     if (!is_null(n->kids[1]))
         return n;
     compare_null(L, n, method);
@@ -93,11 +101,18 @@ pl_node *plua_compare(lua_State *L, pl_op op, int a, int b, const char *method) 
     return n;
 }
 
+pl_node *plua_compare(lua_State *L, pl_op op, int a, int b, const char *method) {
+    return push_comparison(L, op, a, plua_operand(L, a), b, method);
+}
+
 static int compare(lua_State *L, pl_op op, const char *method) {
-    if (plua_self_expr(L, method)->kind == PL_N_SELECT)
-        plua_toexpr(L, 1, NULL);
+    pl_node *self = plua_tonode_of(L, 1, PLUA_IS_EXPRESSION);
+    if (!self) { /* a query, or nothing of ours */
+        plua_self_expr(L, method);
+        self = plua_toexpr(L, 1, NULL);
+    }
     plua_need_argument(L, method);
-    plua_compare(L, op, 1, 2, method);
+    push_comparison(L, op, 1, self, 2, method);
     return 1;
 }
 

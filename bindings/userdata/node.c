@@ -44,8 +44,10 @@ pl_node *plua_node_block(lua_State *L, const char *class, pl_node_kind kind,
     pl_node *n = lua_newuserdatauv(L, size, values);
     memset(n, 0, size);
     pl_node_init(n, kind, nkids);
-    push_class(L, class);
-    lua_setmetatable(L, -2);
+    if (class) {
+        push_class(L, class);
+        lua_setmetatable(L, -2);
+    }
     return n;
 }
 

@@ -43,7 +43,8 @@ pl_node *plua_node(lua_State *L, const char *class, pl_node_kind kind, uint32_t 
 
 /*
 ** The same with `extra` zeroed bytes behind it, for nodes that belong to it alone, and
-** `values` user values; without text. [-0, +1, m]
+** `values` user values; without text. A NULL class: the caller sets the metatable.
+** [-0, +1, m]
 */
 pl_node *plua_node_block(lua_State *L, const char *class, pl_node_kind kind,
                          uint32_t nkids, size_t extra, int values);

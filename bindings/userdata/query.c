@@ -24,11 +24,11 @@
 
 pl_node *plua_clause(lua_State *L, pl_node_kind kind, int prev, uint32_t n) {
     prev = lua_absindex(L, prev);
-    bool change = plua_tonode_of(L, prev, PLUA_IS_STATEMENT) != NULL;
     if (n > 0xfff0)
         plua_raise(L, PL_EARGUMENT, "too many items in one clause (%d)", (int)n);
-    pl_node *c = plua_node_block(L, change ? PLUA_STATEMENT : PLUA_QUERY, kind, n + 1, 0,
-                                 (int)n + 1);
+    pl_node *c = plua_node_block(L, NULL, kind, n + 1, 0, (int)n + 1);
+    lua_getmetatable(L, prev); /* a clause is of the class of what it is put over */
+    lua_setmetatable(L, -2);
     plua_kid(L, -1, 0, prev);
     return c;
 }
@@ -346,43 +346,50 @@ pl_node *plua_select_entity(lua_State *L, int idx) {
 
 /* ---- the class ---- */
 
-/* A scope of the query's model: function User.scopes.active(q) gives q:active(). */
-static bool push_scope(lua_State *L) {
-    pl_node *source;
-    const pl_mapper *m = plua_statement_target(lua_touserdata(L, 1), &source);
+/* Pushes a scope of the query's model or of one above it; false when there is none. */
+static bool push_scope(lua_State *L, const pl_node *stmt, int name) {
+    int top = lua_gettop(L);
     uint32_t first;
-    const pl_node *items = plua_statement_items(lua_touserdata(L, 1), &first);
-    for (uint32_t i = first; items && i < items->nkids; i++) {
-        if (items->kids[i]->kind == PL_N_ENTITY) {
-            m = items->kids[i]->ref;
-            break;
-        }
-    }
+    const pl_node *items = plua_statement_items(stmt, &first);
+    const pl_mapper *m = NULL;
+    for (uint32_t i = first; items && i < items->nkids && !m; i++)
+        m = items->kids[i]->kind == PL_N_ENTITY ? items->kids[i]->ref : NULL;
     for (; m; m = m->parent) {
         plua_push_model(L, m);
-        if (lua_isnil(L, -1))
-            return false;
         lua_getfield(L, -1, "scopes");
         if (lua_istable(L, -1)) {
-            lua_pushvalue(L, 2);
+            lua_pushvalue(L, name);
             if (lua_rawget(L, -2) != LUA_TNIL)
                 return true;
         }
-        lua_settop(L, 2);
+        lua_settop(L, top);
     }
     return false;
 }
 
-/* Upvalue: the methods. */
-static int query_index(lua_State *L) {
+/* Calls the scope named by upvalue 1 with the query and the other arguments. */
+static int call_scope(lua_State *L) {
+    const pl_node *stmt = plua_tonode_of(L, 1, PLUA_IS_QUERY);
+    if (!stmt || !push_scope(L, stmt, lua_upvalueindex(1))) {
+        lua_settop(L, 0);
+        lua_pushvalue(L, lua_upvalueindex(2));
+        lua_pushvalue(L, lua_upvalueindex(1));
+        plua_no_member(L, 1, "queries have no method");
+    }
+    lua_insert(L, 1);
+    lua_settop(L, lua_gettop(L) - 2); /* the model, the table of scopes */
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* __index of the methods: function User.scopes.active(q) gives q:active(). */
+static int query_fallback(lua_State *L) {
+    if (lua_type(L, 2) != LUA_TSTRING)
+        plua_no_member(L, 1, "queries have no method");
     lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-        return 1;
-    lua_settop(L, 2);
-    if (push_scope(L))
-        return 1;
-    lua_settop(L, 2);
-    plua_no_member(L, lua_upvalueindex(1), "queries have no method");
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, call_scope, 2);
+    return 1;
 }
 
 static const luaL_Reg meta[] = {{"__tostring", plua_statement_tostring}, {NULL, NULL}};
@@ -414,7 +421,10 @@ int plua_open_query(lua_State *L) {
     luaL_setfuncs(L, plua_derived_methods, 0);
     luaL_setfuncs(L, plua_option_methods, 0);
     luaL_setfuncs(L, plua_query_ends, 0);
-    lua_pushcclosure(L, query_index, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, query_fallback);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
     luaL_newlib(L, constructors);
