@@ -2,13 +2,14 @@
 /*
 ** relattr.c - relationships at class level: User.posts:any(...), Post.user:eq(alice).
 **
-** any and has become EXISTS over the target, which gets an alias of its own when it is
-** the same table. Comparisons with an object take the object's key values as they are
-** now. All nodes of such a condition live in one arena that its EXISTS (or AND) keeps.
+** any and has become EXISTS over the target (exists.c). Comparisons with an object take
+** the object's key values as they are now. All nodes of such a condition live in one
+** arena that its EXISTS (or AND) keeps.
 */
 #include "userdata/relattr.h"
 #include "userdata/alias.h"
 #include "userdata/clause.h"
+#include "userdata/exists.h"
 #include "userdata/expression.h"
 #include "userdata/filter.h"
 #include "userdata/instance.h"
@@ -60,135 +61,9 @@ static void check_memory(lua_State *L, const void *p) {
 
 /* ---- EXISTS ---- */
 
-/* A condition under construction: what it reads from and what it must meet. */
-typedef struct related {
-    lua_State *L;
-    const plua_relattr *attr;
-    const pl_relation *r;
-    pl_arena *a;
-    pl_mapper *target;
-    pl_node *from, *source, *link; /* of the target; the link table */
-    pl_node *stmt;
-} related;
-
-static bool has_table(const pl_mapper *m, const pl_table *t) {
-    for (size_t i = 0; i < m->ntables; i++) {
-        if (m->tables[i].table == t)
-            return true;
-    }
-    return false;
-}
-
-static pl_node *arena_alias(related *w, pl_node *of) {
-    pl_node *n = of ? pl_node_new(w->a, PL_N_ALIAS, 1) : NULL;
-    check_memory(w->L, n);
-    n->kids[0] = of;
-    return n;
-}
-
-/* The target's FROM item: of_type's alias, its tables, or an alias when the parent is the
-** same table. */
-static void find_target(related *w) {
-    const plua_relattr *attr = w->attr;
-    w->target = attr->of_type ? attr->of_type : w->r->target;
-    w->source = w->from = attr->of_source;
-    if (w->from)
-        return;
-    w->from = pl_mapper_from(w->a, w->target);
-    check_memory(w->L, w->from);
-    bool same = false;
-    for (size_t i = 0; i < w->target->ntables; i++)
-        same = same || has_table(attr->mapper, w->target->tables[i].table);
-    if (!same)
-        return;
-    if (w->target->ntables > 1) { /* several tables: the subquery that joins them */
-        pl_node *select = pl_node_new(w->a, PL_N_SELECT, 1);
-        check_memory(w->L, select);
-        select->kids[0] = pl_mapper_entity(w->a, w->target, NULL, true);
-        check_memory(w->L, select->kids[0]);
-        w->from = pl_node_clause(w->a, PL_N_FROM, select, w->from);
-    }
-    w->source = w->from = arena_alias(w, w->from);
-}
-
-static void add_clause(related *w, pl_node_kind kind, pl_node *arg) {
-    w->stmt = pl_node_clause(w->a, kind, w->stmt, arg);
-    check_memory(w->L, w->stmt);
-}
-
-/* A condition over the target's plain tables, turned to its source. */
-static pl_node *turned(related *w, pl_node *n) {
-    for (size_t i = 0; n && w->source && i < w->target->ntables; i++) {
-        n = pl_node_adapt(w->a, n, w->target->tables[i].table, NULL, w->source);
-        check_memory(w->L, n);
-    }
-    return n;
-}
-
-/* SELECT 1 FROM target[, link] WHERE join, reading the parent from around it. */
-static void start_select(related *w) {
-    pl_node *one = pl_node_new(w->a, PL_N_TEXT, 0);
-    w->stmt = pl_node_new(w->a, PL_N_SELECT, 1);
-    check_memory(w->L, one && w->stmt ? one : NULL);
-    pl_node_set_text(one, "1");
-    w->stmt->kids[0] = one;
-    if (w->r->secondary)
-        w->link = pl_node_table(w->a, w->r->secondary);
-    if (w->link)
-        add_clause(w, PL_N_FROM, w->link);
-    add_clause(w, PL_N_FROM, w->from);
-    pl_node *far = NULL;
-    pl_node *on = pl_relation_on(w->a, w->r, w->attr->source, w->source, w->link, &far);
-    check_memory(w->L, on);
-    add_clause(w, PL_N_WHERE, on);
-    if (far)
-        add_clause(w, PL_N_WHERE, far);
-    pl_node *more = pl_mapper_criterion(w->a, w->target, w->source);
-    if (more)
-        add_clause(w, PL_N_WHERE, more);
-    if (w->attr->criteria)
-        add_clause(w, PL_N_WHERE, turned(w, w->attr->criteria));
-}
-
-/* All other tables come from the statement around, when they are there. */
-static void finish_select(related *w) {
-    pl_node *n = pl_node_new(w->a, PL_N_CORRELATE, w->link ? 3 : 2);
-    check_memory(w->L, n);
-    n->flags = PL_NF_NOT;
-    n->kids[0] = w->stmt;
-    n->kids[1] = w->from;
-    if (w->link)
-        n->kids[2] = w->link;
-    w->stmt = n;
-}
-
-static void start(related *w, lua_State *L, const plua_relattr *attr) {
-    memset(w, 0, sizeof *w);
-    w->L = L;
-    w->attr = attr;
-    w->r = attr->relation;
-    w->a = plua_arena(L);
-}
-
-/* Pushes EXISTS(stmt); the arena is at `arena`, the values from index 1 to `top` are kept
-** alive with it. */
-static pl_node *push_exists(related *w, int arena, int top, bool negated) {
-    lua_State *L = w->L;
-    pl_node *n = plua_node_block(L, PLUA_EXPRESSION, PL_N_EXISTS, 1, 0, top + 1);
-    n->kids[0] = w->stmt;
-    n->flags = negated ? PL_NF_NOT : 0;
-    lua_pushvalue(L, arena);
-    lua_setiuservalue(L, -2, 1);
-    for (int i = 1; i <= top; i++) {
-        lua_pushvalue(L, i);
-        lua_setiuservalue(L, -2, i + 1);
-    }
-    return n;
-}
-
 /* The argument at idx as a condition over the target: an expression, a table of names and
 ** values, a function. It is replaced by the node. */
-static pl_node *target_condition(related *w, int idx) {
+static pl_node *target_condition(plua_exists *w, int idx) {
     lua_State *L = w->L;
     if (lua_type(L, idx) == LUA_TTABLE) {
         plua_names names = {.mapper = w->target, .source = w->source};
@@ -202,19 +77,19 @@ static pl_node *target_condition(related *w, int idx) {
         return lua_touserdata(L, idx);
     }
     pl_node *n = plua_tocondition(L, idx);
-    return w->attr->of_source ? n : turned(w, n);
+    return w->attr->of_source ? n : plua_exists_turned(w, n);
 }
 
 static int exists(lua_State *L, const plua_relattr *attr) {
-    related w;
+    plua_exists w;
     int top = lua_gettop(L);
-    start(&w, L, attr);
-    find_target(&w);
-    start_select(&w);
+    plua_exists_init(&w, L, attr);
+    plua_exists_target(&w);
+    plua_exists_select(&w);
     for (int i = 2; i <= top; i++)
-        add_clause(&w, PL_N_WHERE, target_condition(&w, i));
-    finish_select(&w);
-    push_exists(&w, top + 1, top, false);
+        plua_exists_clause(&w, PL_N_WHERE, target_condition(&w, i));
+    plua_exists_finish(&w);
+    plua_exists_push(&w, top + 1, 1, top, false);
     return 1;
 }
 
@@ -245,7 +120,7 @@ static int relation_has(lua_State *L) {
 /* ---- comparisons with objects ---- */
 
 /* A literal of the value that an object has in a slot, in the arena. */
-static pl_node *object_value(related *w, int idx, uint16_t slot) {
+static pl_node *object_value(plua_exists *w, int idx, uint16_t slot) {
     lua_State *L = w->L;
     pl_object *o = lua_touserdata(L, idx);
     if (slot == PL_NO_SLOT)
@@ -265,28 +140,28 @@ static pl_node *object_value(related *w, int idx, uint16_t slot) {
     return n;
 }
 
-static void check_object(related *w, int idx) {
+static void check_object(plua_exists *w, int idx) {
     const pl_object *o = plua_check_instance(w->L, idx);
     if (!pl_mapper_is(o->mapper, w->r->target))
         plua_raise(w->L, PL_EARGUMENT, "%s leads to %s, got a %s",
                    relation_name(w->L, w->attr), w->r->target->name, o->mapper->name);
 }
 
-static pl_node *compared(related *w, pl_op op, const pl_column *c, pl_node *value) {
+static pl_node *compared(plua_exists *w, pl_op op, const pl_column *c, pl_node *value) {
     pl_node *column = pl_node_column(w->a, c, w->attr->source);
     pl_node *n = pl_node_binary(w->a, op, column, value);
     check_memory(w->L, n);
     return n;
 }
 
-static pl_node *null_node(related *w) {
+static pl_node *null_node(plua_exists *w) {
     pl_node *n = pl_node_new(w->a, PL_N_NULL, 0);
     check_memory(w->L, n);
     return n;
 }
 
 /* Every pair's own column equals the other side's value in the object at idx. */
-static pl_node *pairs_equal(related *w, int idx) {
+static pl_node *pairs_equal(plua_exists *w, int idx) {
     pl_node *all = NULL;
     for (size_t i = 0; i < w->r->npairs; i++) {
         const pl_pair *p = &w->r->pairs[i];
@@ -298,7 +173,7 @@ static pl_node *pairs_equal(related *w, int idx) {
 }
 
 /* Some pair's own column is not (the object's value, or, without one, NULL). */
-static pl_node *pairs_differ(related *w, int idx) {
+static pl_node *pairs_differ(plua_exists *w, int idx) {
     pl_node *any = pl_node_new(w->a, PL_N_OR, (uint32_t)w->r->npairs * 2);
     check_memory(w->L, any);
     for (size_t i = 0; i < w->r->npairs; i++) {
@@ -310,7 +185,7 @@ static pl_node *pairs_differ(related *w, int idx) {
     return any;
 }
 
-static pl_node *pairs_null(related *w, pl_op op) {
+static pl_node *pairs_null(plua_exists *w, pl_op op) {
     pl_node *all = NULL;
     for (size_t i = 0; i < w->r->npairs; i++) {
         pl_node *one = compared(w, op, w->r->pairs[i].local, null_node(w));
@@ -321,20 +196,20 @@ static pl_node *pairs_null(related *w, pl_op op) {
 }
 
 /* EXISTS of the link's row to the object, or of the object itself as target. */
-static void exists_object(related *w, int idx) {
-    find_target(w);
-    start_select(w);
+static void exists_object(plua_exists *w, int idx) {
+    plua_exists_target(w);
+    plua_exists_select(w);
     const pl_mapper *m = w->r->target;
     for (uint16_t i = 0; i < m->npk; i++) {
         pl_node *key = pl_node_column(w->a, m->attrs[m->pk[i]].column, w->source);
         pl_node *n = pl_node_binary(w->a, PL_OP_EQ, key, object_value(w, idx, m->pk[i]));
-        add_clause(w, PL_N_WHERE, n);
+        plua_exists_clause(w, PL_N_WHERE, n);
     }
-    finish_select(w);
+    plua_exists_finish(w);
 }
 
 /* EXISTS (SELECT 1 FROM link WHERE join AND link's far columns = the object's key). */
-static void exists_link(related *w, int idx) {
+static void exists_link(plua_exists *w, int idx) {
     w->link = NULL;
     w->from = pl_node_table(w->a, w->r->secondary);
     pl_node *one = pl_node_new(w->a, PL_N_TEXT, 0), *far = NULL;
@@ -342,18 +217,18 @@ static void exists_link(related *w, int idx) {
     check_memory(w->L, one && w->from && w->stmt ? one : NULL);
     pl_node_set_text(one, "1");
     w->stmt->kids[0] = one;
-    add_clause(w, PL_N_FROM, w->from);
+    plua_exists_clause(w, PL_N_FROM, w->from);
     pl_node *on = pl_relation_on(w->a, w->r, w->attr->source, NULL, NULL, &far);
     check_memory(w->L, on);
-    add_clause(w, PL_N_WHERE, on);
+    plua_exists_clause(w, PL_N_WHERE, on);
     for (size_t i = 0; i < w->r->nfar_pairs; i++) {
         const pl_pair *p = &w->r->far_pairs[i];
         pl_node *column = pl_node_column(w->a, p->remote, NULL);
         uint16_t slot = pl_mapper_column_slot(w->r->target, p->local);
         pl_node *n = pl_node_binary(w->a, PL_OP_EQ, column, object_value(w, idx, slot));
-        add_clause(w, PL_N_WHERE, n);
+        plua_exists_clause(w, PL_N_WHERE, n);
     }
-    finish_select(w);
+    plua_exists_finish(w);
 }
 
 /* Pushes the node as an expression that keeps the arena at `arena` alive: a wrapper
@@ -374,9 +249,9 @@ static bool is_by_columns(const pl_relation *r) {
 }
 
 static int equal_object(lua_State *L, const plua_relattr *attr) {
-    related w;
+    plua_exists w;
     lua_settop(L, 2);
-    start(&w, L, attr);
+    plua_exists_init(&w, L, attr);
     check_object(&w, 2);
     if (is_by_columns(w.r) && !attr->criteria)
         return push_condition(L, pairs_equal(&w, 2), 3);
@@ -384,21 +259,21 @@ static int equal_object(lua_State *L, const plua_relattr *attr) {
         exists_link(&w, 2);
     else
         exists_object(&w, 2);
-    push_exists(&w, 3, 2, false);
+    plua_exists_push(&w, 3, 1, 2, false);
     return 1;
 }
 
 /* IS NULL and its contrary: by own columns for many-to-one, else by EXISTS. */
 static int compare_nil(lua_State *L, const plua_relattr *attr, bool is_nil) {
-    related w;
+    plua_exists w;
     lua_settop(L, 1);
-    start(&w, L, attr);
+    plua_exists_init(&w, L, attr);
     if (w.r->direction == PL_MANY_TO_ONE && is_by_columns(w.r))
         return push_condition(L, pairs_null(&w, is_nil ? PL_OP_IS : PL_OP_IS_NOT), 2);
-    find_target(&w);
-    start_select(&w);
-    finish_select(&w);
-    push_exists(&w, 2, 1, is_nil);
+    plua_exists_target(&w);
+    plua_exists_select(&w);
+    plua_exists_finish(&w);
+    plua_exists_push(&w, 2, 1, 1, is_nil);
     return 1;
 }
 
@@ -446,9 +321,9 @@ static int relation_ne(lua_State *L) {
     if (lua_isnil(L, 2) || plua_is_null(L, 2))
         return compare_nil(L, a, false);
     if (a->relation->direction == PL_MANY_TO_ONE && is_by_columns(a->relation)) {
-        related w;
+        plua_exists w;
         lua_settop(L, 2);
-        start(&w, L, a);
+        plua_exists_init(&w, L, a);
         check_object(&w, 2);
         return push_condition(L, pairs_differ(&w, 2), 3);
     }
