@@ -84,7 +84,7 @@ static void test_runs(void **state) {
     pl_conn *c = open_memory(f);
     exec(f, c, "CREATE TABLE t (a, b)");
     pl_stmt *s = prepare(f, c, "INSERT INTO t VALUES (?, ?)");
-    pl_slot values[] = {slot_str("x"), pl_slot_int(1)};
+    pl_slot values[] = {slot_str("a text too long to be copied"), pl_slot_int(1)};
     OK(f, pl_stmt_bind_all(s, values, 2, &f->err));
     assert_int_equal(pl_stmt_step(s, &f->err), PL_STEP_DONE);
     assert_int_equal(pl_stmt_step(s, &f->err), PL_STEP_DONE);
@@ -107,9 +107,27 @@ static void test_runs(void **state) {
     pl_stmt_reset(s);
     assert_int_equal(pl_stmt_step(s, &f->err), PL_STEP_ROW);
     assert_true(pl_stmt_columns(s, 0, 1, &v));
-    assert_int_equal(v.len, 1);
+    assert_int_equal(v.len, 29);
     pl_stmt_release(s);
     assert_int_equal(pl_conn_get_stats(c)->rows, 2 + 3);
+}
+
+/* A short text is copied: its bytes may change once it is bound, and binding others is seen. */
+static void test_short_texts(void **state) {
+    fixture *f = *state;
+    pl_conn *c = open_memory(f);
+    exec(f, c, "CREATE TABLE t (a)");
+    char bytes[] = "one";
+    pl_slot value = pl_slot_text(bytes, 3);
+    for (int i = 0; i < 3; i++) {
+        pl_stmt *s = prepare(f, c, "INSERT INTO t VALUES (?)");
+        OK(f, pl_stmt_bind(s, 1, &value, &f->err));
+        memcpy(bytes, i == 1 ? "two" : "one", 3);
+        assert_int_equal(pl_stmt_step(s, &f->err), PL_STEP_DONE);
+        pl_stmt_release(s);
+    }
+    assert_int_equal(integer(f, c, "SELECT count(*) FROM t WHERE a = 'one'"), 2);
+    assert_int_equal(integer(f, c, "SELECT count(*) FROM t WHERE a = 'two'"), 1);
 }
 
 /* A cached statement survives a change of the schema. */
@@ -617,6 +635,7 @@ int main(void) {
         FIXTURE_TEST(test_eviction),
         FIXTURE_TEST(test_texts),
         FIXTURE_TEST(test_runs),
+        FIXTURE_TEST(test_short_texts),
         FIXTURE_TEST(test_schema_change),
         FIXTURE_TEST(test_closed),
         FIXTURE_TEST(test_references),

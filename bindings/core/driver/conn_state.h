@@ -58,6 +58,13 @@ struct pl_conn {
 };
 
 /*
+** A short text is copied into the statement and stays bound after its release: binding
+** the same value again is then nothing, which spares SQLite planning the statement anew
+** (it does so whenever the pattern of a LIKE is bound).
+*/
+enum { PL_STMT_ROOM = 24, PL_STMT_ROOMS = 16 };
+
+/*
 ** Invariant: handle is NULL exactly when the connection was closed under the statement.
 ** In the cache, a statement is in a bucket and in the ring of recent ones, and holds no
 ** reference; checked out, it is in the ring of open ones and holds one.
@@ -76,11 +83,11 @@ struct pl_stmt {
     bool keep;
     bool readonly;
     bool counts;      /* changes rows, and says how many */
-    bool bound;       /* some parameter is bound */
     bool bytes;       /* some parameter points to bytes of the caller's */
     bool starved;     /* memory was short while columns were read */
     double ms;        /* spent so far in the present run, when traced */
-    pl_slot params[]; /* as bound; the text of the statement follows them */
+    char *room;       /* PL_STMT_ROOM bytes for each parameter, NULL when there are many */
+    pl_slot params[]; /* as bound; room and the text of the statement follow them */
 };
 
 /* stmt.c */

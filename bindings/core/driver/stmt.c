@@ -25,7 +25,7 @@ static pl_code blame(const pl_stmt *s, pl_error *err) {
         return err->code;
     if (!err->sql)
         err->sql = pl_error_text(err, s->sql);
-    if (!err->params && s->bound)
+    if (!err->params && s->nparams > 0)
         err->params = pl_params_text(s->params, (size_t)s->nparams, &err->texts);
     return err->code;
 }
@@ -76,7 +76,9 @@ static bool counts_rows(const char *sql) {
 static pl_code wrap(pl_conn *c, void *handle, const char *sql, size_t len, pl_stmt **out,
                     pl_error *err) {
     int nparams = c->driver->parameter_count(handle);
-    size_t text = offsetof(pl_stmt, params) + (size_t)nparams * sizeof(pl_slot);
+    size_t params = offsetof(pl_stmt, params) + (size_t)nparams * sizeof(pl_slot);
+    size_t room = nparams <= PL_STMT_ROOMS ? (size_t)nparams * PL_STMT_ROOM : 0;
+    size_t text = params + room;
     pl_stmt *s = pl_new(&c->alloc, text + len + 1);
     if (!s) {
         c->driver->finalize(handle);
@@ -92,6 +94,7 @@ static pl_code wrap(pl_conn *c, void *handle, const char *sql, size_t len, pl_st
     s->len = len;
     s->size = text + len + 1;
     s->nparams = nparams;
+    s->room = room ? (char *)s + params : NULL;
     s->readonly = c->driver->readonly(handle);
     s->counts = !s->readonly && counts_rows(copy);
     *out = s;
@@ -175,7 +178,7 @@ static void stop_running(pl_stmt *s) {
 static void unbind(pl_stmt *s) {
     s->conn->driver->unbind(s->handle);
     memset(s->params, 0, (size_t)s->nparams * sizeof *s->params);
-    s->bound = s->bytes = false;
+    s->bytes = false;
 }
 
 void pl_stmt_reset(pl_stmt *s) {
@@ -216,8 +219,6 @@ void pl_stmt_release(pl_stmt *s) {
     pl_stmt *out = s;
     if (s->handle) {
         pl_stmt_reset(s);
-        if (s->bound)
-            unbind(s);
         pl_link_remove(&s->link);
         c->nopen--;
         if (s->keep) {
@@ -240,13 +241,36 @@ static pl_code fail_count(const pl_stmt *s, size_t given, pl_error *err) {
     return blame(s, err);
 }
 
+/* Whether the parameter has the value already; what points to the caller never has. */
+static bool is_bound(const pl_stmt *s, const pl_slot *param, const pl_slot *value) {
+    if (param->tag == PL_UNSET || param->tag == PL_BLOB || param->tag == PL_EXPR)
+        return false;
+    return (param->tag != PL_TEXT || !s->bytes) && pl_slot_same(param, value);
+}
+
+/* A short text goes into the statement's own room; anything else is taken as it is. */
+static pl_slot take(pl_stmt *s, int index, const pl_slot *value) {
+    pl_slot taken = *value;
+    if (value->tag == PL_TEXT && value->len <= PL_STMT_ROOM && s->room) {
+        char *room = s->room + (size_t)(index - 1) * PL_STMT_ROOM;
+        if (value->len > 0)
+            memcpy(room, value->v.s, value->len);
+        taken.v.s = room;
+    } else {
+        s->bytes |= value->tag >= PL_TEXT;
+    }
+    return taken;
+}
+
 static pl_code bind_one(pl_stmt *s, int index, const pl_slot *value, pl_error *err) {
     pl_conn *c = s->conn;
-    s->params[index - 1] = *value;
-    s->bound = true;
-    s->bytes |= value->tag >= PL_TEXT;
-    if (c->driver->bind(c->db, s->handle, index, value, err) == PL_OK)
+    pl_slot *param = &s->params[index - 1];
+    if (is_bound(s, param, value))
         return PL_OK;
+    *param = take(s, index, value);
+    if (c->driver->bind(c->db, s->handle, index, param, err) == PL_OK)
+        return PL_OK;
+    *param = (pl_slot){.tag = PL_UNSET};
     return blame(s, err);
 }
 
