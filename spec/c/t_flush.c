@@ -138,7 +138,7 @@ static void expect_plan(blog *b, pl_flush *f, const char *want) {
     pl_buf_free(&out);
 }
 
-/* ---- INSERT ---------------------------------------------------------------------- */
+/* ---- INSERT -------------------------------------------------------------------- */
 
 static void test_insert_writes_set_columns_and_takes_keys(void **state) {
     blog *b = *state;
@@ -253,7 +253,7 @@ static void test_culprit_of_a_group_is_named(void **state) {
     assert_int_equal(pl_conn_open_statements(b->w.conn), 0);
 }
 
-/* ---- UPDATE ---------------------------------------------------------------------- */
+/* ---- UPDATE -------------------------------------------------------------------- */
 
 static void test_update_writes_changes_in_order_of_keys(void **state) {
     blog *b = *state;
@@ -325,7 +325,7 @@ static void test_unique_failure_of_update(void **state) {
     pl_flush_free(f);
 }
 
-/* ---- DELETE ---------------------------------------------------------------------- */
+/* ---- DELETE -------------------------------------------------------------------- */
 
 static void test_delete_by_key_and_warning(void **state) {
     blog *b = *state;
@@ -399,8 +399,7 @@ static void test_delete_wins_over_save(void **state) {
     expect_log(b, "DELETE FROM user WHERE user.id = ? -- 1\n");
 }
 
-/* ---- order between tables ------------------------------------------------------------
- */
+/* ---- order between tables ------------------------------------------------------ */
 
 static void test_parents_before_children_whatever_was_added_first(void **state) {
     blog *b = *state;
@@ -478,8 +477,7 @@ static void test_missing_parent_row_names_the_attribute(void **state) {
     pl_flush_free(f);
 }
 
-/* ---- trees and cycles
- * ------------------------------------------------------------------ */
+/* ---- trees and cycles ---------------------------------------------------------- */
 
 static void test_tree_is_written_by_generations(void **state) {
     blog *b = *state;
@@ -570,8 +568,7 @@ static void test_post_update_breaks_a_cycle(void **state) {
                   "DELETE FROM node WHERE node.id = ? -- 1\n");
 }
 
-/* ---- link rows
- * ------------------------------------------------------------------------- */
+/* ---- link rows ----------------------------------------------------------------- */
 
 static void link_rows(blog *b, pl_flush *f, pl_relation *r, pl_object *x, pl_object *y,
                       bool remove) {
@@ -650,8 +647,7 @@ static void test_missing_link_row_is_stale(void **state) {
     pl_flush_free(f);
 }
 
-/* ---- the same key again
- * ------------------------------------------------------------------ */
+/* ---- the same key again -------------------------------------------------------- */
 
 static void test_deleted_row_is_taken_over(void **state) {
     blog *b = *state;
@@ -672,8 +668,108 @@ static void test_deleted_row_is_taken_over(void **state) {
     assert_true(o->status & PL_OBJ_PARTIAL);
 }
 
-/* ---- hooks
- * ------------------------------------------------------------------------------- */
+/* ---- random graphs ------------------------------------------------------------- */
+
+static uint32_t draw(uint32_t *seed, uint32_t n) {
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 8) % n;
+}
+
+/* A node and its parent, as the test remembers them. */
+typedef struct twig {
+    pl_object *o;
+    int parent; /* -1 none */
+    bool gone;
+} twig;
+
+static void check_twigs(blog *b, const twig *t, int n) {
+    int64_t left = 0;
+    for (int i = 0; i < n; i++) {
+        if (t[i].gone)
+            continue;
+        left++;
+        char sql[128];
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT ifnull(parent_id, 0) FROM node WHERE id = %lld",
+                       (long long)world_int(t[i].o, "id"));
+        int64_t want = t[i].parent < 0 ? 0 : world_int(t[t[i].parent].o, "id");
+        assert_int_equal(world_ask(&b->w, sql), want);
+    }
+    assert_int_equal(world_ask(&b->w, "SELECT count(*) FROM node"), left);
+}
+
+/* New twigs, added in an order of its own, each below one that comes before it in t[]. */
+static void grow_twigs(blog *b, twig *t, int from, int n, uint32_t *seed) {
+    pl_flush *f = begin(b);
+    int count = n - from;
+    for (int i = from; i < n; i++) {
+        t[i] = (twig){.o = world_new(&b->w, b->node, "name", "n"), .parent = -1};
+        int p = i > 0 ? (int)draw(seed, (uint32_t)i) : -1;
+        if (p >= 0 && !t[p].gone && draw(seed, 4) > 0)
+            t[i].parent = p;
+    }
+    for (int k = 0, i = 0; k < count; k++, i = (i + 7) % count) {
+        twig *at = &t[from + i];
+        save(b, f, at->o);
+        if (at->parent >= 0)
+            tie(b, f, draw(seed, 2) ? b->parent : b->children, t[at->parent].o, at->o,
+                PL_EDGE_SYNC);
+    }
+    run(b, f);
+    for (int i = from; i < n; i++)
+        world_settle(t[i].o);
+}
+
+/* Deletes some with all that is below them, moves some of the others, in one flush. */
+static void prune_twigs(blog *b, twig *t, int n, uint32_t *seed) {
+    pl_flush *f = begin(b);
+    for (int i = 0; i < n; i++) {
+        bool below = t[i].parent >= 0 && t[t[i].parent].gone;
+        if (t[i].gone || (!below && draw(seed, 10) > 0))
+            continue;
+        t[i].gone = true;
+        erase(b, f, t[i].o);
+        if (t[i].parent >= 0)
+            tie(b, f, b->parent, t[t[i].parent].o, t[i].o, PL_EDGE_ORDER);
+    }
+    for (int i = 1; i < n; i++) {
+        int p = (int)draw(seed, (uint32_t)i);
+        if (t[i].gone || draw(seed, 3) > 0)
+            continue;
+        save(b, f, t[i].o);
+        if (!t[p].gone)
+            tie(b, f, b->parent, t[p].o, t[i].o, PL_EDGE_SYNC);
+        else
+            tie(b, f, b->parent, NULL, t[i].o, PL_EDGE_CLEAR);
+        t[i].parent = t[p].gone ? -1 : p;
+    }
+    run(b, f);
+}
+
+static void test_random_trees(void **state) {
+    blog *b = *state;
+    enum { ROUNDS = 40, N = 97, HALF = 53 }; /* 7 is prime to both steps */
+    uint32_t seed = 7;
+    pl_conn_set_hooks(b->w.conn, NULL);
+    for (int round = 0; round < ROUNDS; round++) {
+        twig t[N];
+        size_t before = b->w.nobjects;
+        grow_twigs(b, t, 0, HALF, &seed);
+        check_twigs(b, t, HALF);
+        prune_twigs(b, t, HALF, &seed);
+        check_twigs(b, t, HALF);
+        grow_twigs(b, t, HALF, N, &seed);
+        check_twigs(b, t, N);
+        prune_twigs(b, t, N, &seed);
+        check_twigs(b, t, N);
+        world_sql(&b->w, "PRAGMA foreign_keys = OFF; DELETE FROM node;"
+                         "PRAGMA foreign_keys = ON");
+        while (b->w.nobjects > before)
+            free(b->w.objects[--b->w.nobjects]);
+    }
+}
+
+/* ---- hooks --------------------------------------------------------------------- */
 
 static pl_code note_before(void *ud, pl_flush_op op, pl_object *o, pl_error *err) {
     world *w = ud;
@@ -709,8 +805,7 @@ static void test_events(void **state) {
                         "before 0 User\nafter 0 User\nbefore 2 User\nafter 2 User\n");
 }
 
-/* ---- memory
- * ------------------------------------------------------------------------------ */
+/* ---- memory -------------------------------------------------------------------- */
 
 /* A flush of everything, in a savepoint of its own; false when memory ran out. */
 static bool flush_all(blog *b) {
@@ -794,6 +889,7 @@ int main(void) {
         TEST(test_many_links),
         TEST(test_missing_link_row_is_stale),
         TEST(test_deleted_row_is_taken_over),
+        TEST(test_random_trees),
         TEST(test_events),
         TEST(test_out_of_memory_anywhere),
     };

@@ -84,8 +84,7 @@ static void expect_node(pl_node *n, const char *want) {
     pl_buf_free(&out);
 }
 
-/* ---- mappers ------------------------------------------------------------------------
- */
+/* ---- mappers ------------------------------------------------------------------- */
 
 static void test_attributes_and_slots(void **state) {
     world *w = *state;
@@ -149,8 +148,7 @@ static void test_traits_of_columns(void **state) {
     assert_true(m->attrs[3].readonly);
 }
 
-/* ---- direction ------------------------------------------------------------------------
- */
+/* ---- direction ----------------------------------------------------------------- */
 
 static void test_direction_follows_from_foreign_keys(void **state) {
     world *w = *state;
@@ -229,8 +227,7 @@ static void test_ondelete_leaves_children_too(void **state) {
     assert_int_equal(posts->passive_deletes, PL_PASSIVE_ALL);
 }
 
-/* ---- what can be wrong
- * ------------------------------------------------------------------- */
+/* ---- what can be wrong --------------------------------------------------------- */
 
 static void test_no_foreign_keys(void **state) {
     world *w = *state;
@@ -525,8 +522,7 @@ static void test_composite_self_reference(void **state) {
                 "f.account = folder.account AND f.id = folder.parent_id");
 }
 
-/* ---- inheritance
- * ------------------------------------------------------------------------------ */
+/* ---- inheritance --------------------------------------------------------------- */
 
 static void test_single_table(void **state) {
     world *w = *state;
@@ -617,8 +613,7 @@ static void test_relation_of_the_parent_declared_later(void **state) {
     assert_null(pl_mapper_relation(person, "r18"));
 }
 
-/* ---- redefinition
- * ------------------------------------------------------------------------------ */
+/* ---- redefinition -------------------------------------------------------------- */
 
 static void test_model_defined_again(void **state) {
     world *w = *state;
@@ -653,9 +648,7 @@ static void test_foreign_key_to_a_later_table(void **state) {
     assert_int_equal(r->direction, PL_MANY_TO_ONE);
 }
 
-/* ---- memory
- * ---------------------------------------------------------------------------------------
- */
+/* ---- memory -------------------------------------------------------------------- */
 
 static pl_code declare_all(world *w) {
     pl_table *user = pl_metadata_table(&w->md, "user");

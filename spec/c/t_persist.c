@@ -73,8 +73,7 @@ static pl_node *literal(world *w, pl_slot value) {
     return pl_node_literal(&w->md.arena, pl_type_plain(kind), value);
 }
 
-/* ---- defaults -------------------------------------------------------------------------
- */
+/* ---- defaults ------------------------------------------------------------------ */
 
 static pl_mapper *item_model(world *w) {
     pl_table *t = world_table(w, "item");
@@ -217,8 +216,7 @@ static void test_functions_fill_slots(void **state) {
     assert_string_equal(pl_buf_cstr(&w->events), "fill 0\nfill 1\n");
 }
 
-/* ---- versions
- * --------------------------------------------------------------------------- */
+/* ---- versions ------------------------------------------------------------------ */
 
 static pl_mapper *versioned(world *w) {
     pl_table *t = world_table(w, "doc");
@@ -275,8 +273,7 @@ static void test_version_of_a_row_taken_over(void **state) {
     assert_int_equal(world_int(o, "ver"), 3);
 }
 
-/* ---- SQL expressions
- * ---------------------------------------------------------------------- */
+/* ---- SQL expressions ----------------------------------------------------------- */
 
 static pl_slot expression(pl_node *n) {
     pl_slot s = {.tag = PL_EXPR};
@@ -325,8 +322,7 @@ static void test_expression_among_plain_rows(void **state) {
     assert_int_equal(world_ask(w, "SELECT id FROM doc WHERE text = 'l'"), 121);
 }
 
-/* ---- inheritance
- * ---------------------------------------------------------------------------- */
+/* ---- inheritance --------------------------------------------------------------- */
 
 typedef struct staff {
     pl_mapper *person, *boss, *clerk;
@@ -435,8 +431,7 @@ static void test_many_joined_rows(void **state) {
     assert_int_equal(world_int(o[499], "id"), 500);
 }
 
-/* ---- odd keys
- * ---------------------------------------------------------------------------------- */
+/* ---- odd keys ------------------------------------------------------------------ */
 
 static void test_text_and_composite_keys(void **state) {
     world *w = *state;
@@ -579,8 +574,7 @@ static void test_check_names_its_attribute(void **state) {
     assert_string_equal(w->err.attribute, "Acct.limits");
 }
 
-/* ---- bulk
- * ------------------------------------------------------------------------------------ */
+/* ---- bulk ---------------------------------------------------------------------- */
 
 typedef struct rows {
     int64_t n, end, bad;

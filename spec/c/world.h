@@ -56,7 +56,7 @@ static inline pl_alloc world_heap(world *w) {
     return (pl_alloc){world_alloc, w};
 }
 
-/* ---- hooks -------------------------------------------------------------------- */
+/* ---- hooks --------------------------------------------------------------------- */
 
 static inline void world_trace(void *ud, const char *sql, const pl_slot *params, size_t n,
                                double ms, int64_t changes) {
@@ -100,7 +100,7 @@ static inline void world_warn(void *ud, const char *message) {
     pl_buf_fmt(&w->events, "warn %s\n", message);
 }
 
-/* ---- the world ------------------------------------------------------------------ */
+/* ---- the world ----------------------------------------------------------------- */
 
 static inline void world_check(world *w, pl_code code) {
     if (code != PL_OK)
@@ -155,7 +155,7 @@ static inline void world_free(world *w) {
     assert_int_equal(w->bytes, 0);
 }
 
-/* ---- declarations ----------------------------------------------------------------- */
+/* ---- declarations -------------------------------------------------------------- */
 
 enum { W_PK = 1, W_NOT_NULL = 2 };
 
@@ -218,8 +218,7 @@ static inline void world_configure(world *w) {
     world_check(w, pl_registry_configure(&w->reg, &w->err));
 }
 
-/* ---- objects ------------------------------------------------------------------------
- */
+/* ---- objects ------------------------------------------------------------------- */
 
 static inline pl_object *world_object(world *w, pl_mapper *m) {
     static pl_session_cell cell;

@@ -38,8 +38,7 @@ pl_code pl_fail_null(const pl_object *o, const pl_mapped_table *mt, size_t colum
                    label ? label : c->name);
 }
 
-/* ---- UNIQUE, NOT NULL, CHECK ---------------------------------------------------------
- */
+/* ---- UNIQUE, NOT NULL, CHECK --------------------------------------------------- */
 
 /* "User.a, User.b" for the names "a, b" of a constraint failure. */
 static void name_columns(const pl_object *o, const pl_mapped_table *mt, pl_error *err) {
@@ -103,8 +102,7 @@ static void name_check(const pl_object *o, const pl_mapped_table *mt, pl_error *
         name_column(o, mt, c, err);
 }
 
-/* ---- foreign keys
- * ---------------------------------------------------------------------- */
+/* ---- foreign keys -------------------------------------------------------------- */
 
 /* Whether `t` has a row with the given values in the given columns. */
 static bool has_row(pl_flush *f, const pl_table *t, pl_column *const *columns, size_t n,

@@ -25,8 +25,7 @@ typedef struct bulk {
     size_t stmt_rows;
 } bulk;
 
-/* ---- text ----------------------------------------------------------------------------
- */
+/* ---- text ---------------------------------------------------------------------- */
 
 static void write_names(bulk *b) {
     pl_buf_str(&b->sql, "INSERT INTO ");
@@ -61,8 +60,7 @@ static pl_code use_statement(bulk *b, size_t rows, pl_error *err) {
     return pl_conn_prepare(b->conn, b->sql.p, b->sql.len, true, &b->stmt, err);
 }
 
-/* ---- rows ----------------------------------------------------------------------------
- */
+/* ---- rows ---------------------------------------------------------------------- */
 
 static pl_slot *row_at(const bulk *b, size_t i) {
     return b->slots + i * b->ncolumns;

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* ---- FROM -------------------------------------------------------------------- */
+/* ---- FROM ---------------------------------------------------------------------- */
 
 /* ON of table i of a mapper: its key equals what it copies from the tables before. */
 static pl_node *inheritance_on(pl_arena *a, const pl_mapper *m, size_t i) {
@@ -49,7 +49,7 @@ pl_node *pl_mapper_from(pl_arena *a, const pl_mapper *m) {
     return from;
 }
 
-/* ---- columns ----------------------------------------------------------------- */
+/* ---- columns ------------------------------------------------------------------- */
 
 /* The source that a column of the mapper is taken from. */
 static pl_node *attr_node(pl_arena *a, const pl_mapper *m, const pl_attr *at,

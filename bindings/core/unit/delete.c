@@ -26,8 +26,7 @@ static const pl_mapped_table *table_of(const pl_object *o, size_t depth) {
     return depth < o->mapper->ntables ? &o->mapper->tables[depth] : NULL;
 }
 
-/* ---- rows ----------------------------------------------------------------------------
- */
+/* ---- rows ---------------------------------------------------------------------- */
 
 static pl_code bind_keys(pl_flush *f, const pl_object *o, const run *r, int *at,
                          pl_error *err) {
@@ -90,8 +89,7 @@ static pl_code delete_together(pl_flush *f, uint32_t first, run *r, pl_error *er
     return PL_OK;
 }
 
-/* ---- runs ----------------------------------------------------------------------------
- */
+/* ---- runs ---------------------------------------------------------------------- */
 
 static void warn_missing(pl_flush *f, const run *r) {
     if (r->matched >= r->expected || !f->hooks.warn)

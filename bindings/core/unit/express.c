@@ -37,8 +37,7 @@ static void job_free(job *j) {
     pl_arena_free(&j->arena);
 }
 
-/* ---- nodes ---------------------------------------------------------------------------
- */
+/* ---- nodes --------------------------------------------------------------------- */
 
 static pl_node *copy_node(pl_arena *a, const pl_node *n) {
     pl_node *copy = pl_node_new(a, (pl_node_kind)n->kind, n->nkids);
@@ -166,8 +165,7 @@ static pl_node *where_node(job *j, pl_node *set, const pl_slot *key,
     return pl_node_clause(&j->arena, PL_N_WHERE, set, all);
 }
 
-/* ---- running
- * --------------------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------------- */
 
 static pl_code bind_literals(job *j, const pl_compiled *c, pl_error *err) {
     for (size_t i = 0; i < c->nplan; i++) {

@@ -50,7 +50,7 @@ void *pl_room(const pl_flush *f, void *array, size_t n, size_t *cap, size_t size
     return p;
 }
 
-/* ---- objects ----------------------------------------------------------------- */
+/* ---- objects ------------------------------------------------------------------- */
 
 pl_item *pl_flush_item(const pl_flush *f, const pl_object *o) {
     uint32_t i = o->index - 1;
@@ -225,7 +225,7 @@ pl_code pl_flush_run(pl_flush *f, pl_error *err) {
     return code == PL_OK ? run_loose(f, err) : code;
 }
 
-/* ---- the plan as text ------------------------------------------------------------ */
+/* ---- the plan as text ---------------------------------------------------------- */
 
 static const char *const op_names[] = {"INSERT", "UPDATE", "DELETE",
                                        "LINK",   "UNLINK", "POST UPDATE"};

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-/* ---- which columns a row has ------------------------------------------------------- */
+/* ---- which columns a row has --------------------------------------------------- */
 
 /* Columns left out: a client default is filled in, a missing value is an error. */
 static pl_code left_out(pl_object *o, const pl_mapped_table *mt, uint16_t i,
@@ -73,8 +73,7 @@ static pl_code describe(pl_flush *f, pl_object *o, size_t depth, uint64_t *bits,
     return code == PL_OK ? row_bits(o, mt, bits, plain, err) : code;
 }
 
-/* ---- keys ----------------------------------------------------------------------------
- */
+/* ---- keys ---------------------------------------------------------------------- */
 
 /* The highest key of a table is far from the end of the numbers. */
 static pl_code ask_highest(pl_flush *f, const pl_table *t, bool *low, pl_error *err) {
@@ -114,8 +113,7 @@ static pl_code is_consecutive(pl_flush *f, const pl_table *t, bool *yes, pl_erro
     return PL_OK;
 }
 
-/* ---- rows ----------------------------------------------------------------------------
- */
+/* ---- rows ---------------------------------------------------------------------- */
 
 static pl_code bind_row(pl_flush *f, const pl_shape *s, const pl_object *o, int at,
                         pl_error *err) {
@@ -210,8 +208,7 @@ static pl_code insert_run(pl_flush *f, uint32_t first, uint32_t n, size_t depth,
     return insert_singly(f, first, n, depth, s, err);
 }
 
-/* ---- the batch
- * ------------------------------------------------------------------------- */
+/* ---- the batch ----------------------------------------------------------------- */
 
 /* How many objects from `first` on have the same mapper and columns; their bits. */
 static pl_code find_run(pl_flush *f, uint32_t first, uint32_t end, size_t depth,

@@ -55,7 +55,7 @@ bool pl_join_is_inheritance(const pl_mapper *m, const pl_constraint *fk) {
     return false;
 }
 
-/* ---- foreign keys that link two sides ----------------------------------------- */
+/* ---- foreign keys that link two sides ------------------------------------------ */
 
 typedef struct search {
     const pl_relation *r;
@@ -118,7 +118,7 @@ static bool search_make(search *s, const pl_relation *r, size_t most) {
     return s->found != NULL;
 }
 
-/* ---- what is wrong with them -------------------------------------------------- */
+/* ---- what is wrong with them --------------------------------------------------- */
 
 static const char *via(const pl_relation *r, pl_error *err) {
     const char *text =
@@ -174,7 +174,7 @@ static pl_code ambiguous(const search *s, pl_error *err) {
            code;
 }
 
-/* ---- equalities of an expression ---------------------------------------------- */
+/* ---- equalities of an expression ----------------------------------------------- */
 
 static bool refers(const pl_column *c, const pl_column *to) {
     for (pl_constraint *fk = c->table->constraints; fk; fk = fk->next)
@@ -262,7 +262,7 @@ static pl_code links_of_node(const pl_relation *r, const pl_mapper *m, const pl_
                         "which one refers to the other by ForeignKey or foreign_keys");
 }
 
-/* ---- links of foreign keys ---------------------------------------------------- */
+/* ---- links of foreign keys ----------------------------------------------------- */
 
 static pl_code links_of_foreign(const search *s, const pl_mapper *m, links *out,
                                 pl_error *err) {
@@ -302,7 +302,7 @@ static pl_code find_secondary(const pl_relation *r, const pl_mapper *m, links *o
     return links_of_foreign(&s, m, out, err);
 }
 
-/* ---- direction and pairs ------------------------------------------------------ */
+/* ---- direction and pairs ------------------------------------------------------- */
 
 static pl_direction direction_of(const pl_relation *r, const links *l) {
     const link *first = &l->v[0];

@@ -13,8 +13,7 @@
 
 #include <string.h>
 
-/* ---- planning ------------------------------------------------------------------------
- */
+/* ---- planning ------------------------------------------------------------------ */
 
 static uint64_t hash_row(const pl_link_row *l) {
     const void *key[4] = {l->r, l->a, l->b, l->remove ? l->r : NULL};
@@ -95,8 +94,7 @@ pl_code pl_plan_links(pl_flush *f, pl_error *err) {
     return PL_OK;
 }
 
-/* ---- columns -------------------------------------------------------------------------
- */
+/* ---- columns ------------------------------------------------------------------- */
 
 /* A column of the secondary table and where its value is. */
 typedef struct source {
@@ -133,8 +131,7 @@ static bool make_plan(pl_flush *f, const pl_relation *r, bool near_only, row_pla
     return true;
 }
 
-/* ---- text ----------------------------------------------------------------------------
- */
+/* ---- text ---------------------------------------------------------------------- */
 
 static void write_insert(const pl_flush *f, pl_buf *out, const pl_table *t,
                          const row_plan *p, size_t nrows) {
@@ -179,8 +176,7 @@ static pl_code prepare(pl_flush *f, const pl_link_row *l, const row_plan *p, siz
     return code;
 }
 
-/* ---- rows ----------------------------------------------------------------------------
- */
+/* ---- rows ---------------------------------------------------------------------- */
 
 static pl_code fail_unsaved(const pl_link_row *l, const pl_object *o, pl_error *err) {
     (void)pl_fail(err, PL_EFLUSH, "%s.%s holds a %s that has no key: it is not saved",

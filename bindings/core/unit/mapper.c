@@ -39,7 +39,7 @@ pl_mapper *pl_registry_find(const pl_registry *r, const char *name) {
     return pl_map_get(&r->by_name, name, strlen(name));
 }
 
-/* ---- making a mapper --------------------------------------------------------- */
+/* ---- making a mapper ----------------------------------------------------------- */
 
 static bool push_child(pl_arena *a, pl_mapper *parent, pl_mapper *m) {
     pl_mapper **kids = grow(a, parent->children, parent->nchildren, sizeof(pl_mapper *));
@@ -125,7 +125,7 @@ pl_code pl_mapper_new(pl_registry *r, const char *name, pl_table *table,
     return PL_OK;
 }
 
-/* ---- removing one ------------------------------------------------------------ */
+/* ---- removing one -------------------------------------------------------------- */
 
 static void forget_child(pl_mapper *parent, const pl_mapper *m) {
     size_t n = 0;
@@ -165,7 +165,7 @@ void pl_registry_remove(pl_registry *r, pl_mapper *m) {
     r->dirty = true;
 }
 
-/* ---- attributes -------------------------------------------------------------- */
+/* ---- attributes ---------------------------------------------------------------- */
 
 uint16_t pl_mapper_slot(const pl_mapper *m, const char *name) {
     for (uint16_t i = 0; i < m->nslots; i++)
@@ -276,7 +276,7 @@ pl_code pl_mapper_add_expr(pl_mapper *m, const char *name, pl_node *expr, pl_err
     return PL_OK;
 }
 
-/* ---- finishing --------------------------------------------------------------- */
+/* ---- finishing ----------------------------------------------------------------- */
 
 static uint8_t traits_of(const pl_column *c, const pl_column *automatic) {
     unsigned t = 0;
@@ -387,7 +387,7 @@ pl_code pl_mapper_finish(pl_mapper *m, pl_error *err) {
     return PL_OK;
 }
 
-/* ---- relationships, as declared ----------------------------------------------- */
+/* ---- relationships, as declared ------------------------------------------------ */
 
 pl_relation *pl_mapper_relation(const pl_mapper *m, const char *name) {
     for (size_t i = 0; i < m->nrelations; i++)
@@ -473,7 +473,7 @@ pl_code pl_mapper_add_relation(pl_mapper *m, const char *name,
     return PL_OK;
 }
 
-/* ---- inheritance ------------------------------------------------------------- */
+/* ---- inheritance --------------------------------------------------------------- */
 
 bool pl_mapper_is(const pl_mapper *m, const pl_mapper *base) {
     while (m && m != base)

@@ -151,7 +151,7 @@ static bool orders(const pl_flush *f, const pl_tie *t, const pl_item **parent,
            !(((*parent)->flags ^ (*child)->flags) & PL_ITEM_DELETE);
 }
 
-/* ---- row switches ---------------------------------------------------------------- */
+/* ---- row switches -------------------------------------------------------------- */
 
 static bool append_key(pl_buf *key, const pl_object *o) {
     const pl_mapper *m = o->mapper;
@@ -239,7 +239,7 @@ static void count_items(pl_flush *f) {
             f->groups[f->items[i].group].counts[kind_of(&f->items[i])]++;
 }
 
-/* ---- order of groups --------------------------------------------------------------- */
+/* ---- order of groups ----------------------------------------------------------- */
 
 /* A foreign key that a post_update relationship writes does not order. */
 static bool is_post(const pl_mapper *m, const pl_constraint *fk) {
@@ -338,8 +338,7 @@ static bool order_groups(pl_flush *f, uint32_t *ranked) {
     return true;
 }
 
-/* ---- levels of objects ---------------------------------------------------------------
- */
+/* ---- levels of objects --------------------------------------------------------- */
 
 static const char *object_text(const pl_object *o, pl_error *err) {
     const pl_slot *key = &o->slots[o->mapper->pk[0]];
@@ -424,8 +423,7 @@ static pl_code find_levels(pl_flush *f, uint32_t **level, pl_error *err) {
     return PL_OK;
 }
 
-/* ---- batches
- * --------------------------------------------------------------------------- */
+/* ---- batches ------------------------------------------------------------------- */
 
 pl_code pl_add_batch(pl_flush *f, pl_flush_op op, uint32_t group, uint32_t first,
                      uint32_t count, pl_error *err) {

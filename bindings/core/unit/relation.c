@@ -15,7 +15,7 @@
 
 #include "core/base/utf8.h"
 
-/* ---- cascades ---------------------------------------------------------------- */
+/* ---- cascades ------------------------------------------------------------------ */
 
 static const struct {
     const char *word;
@@ -61,7 +61,7 @@ pl_code pl_cascade_parse(const char *text, unsigned *out, pl_error *err) {
     return PL_OK;
 }
 
-/* ---- tables ------------------------------------------------------------------ */
+/* ---- tables -------------------------------------------------------------------- */
 
 /*
 ** Resolves the foreign keys of a table. One that refers to a table nobody has declared
@@ -123,7 +123,7 @@ static pl_code configure_tables(pl_mapper *m, pl_error *err) {
     return code;
 }
 
-/* ---- targets ----------------------------------------------------------------- */
+/* ---- targets ------------------------------------------------------------------- */
 
 /* "User, Post" of the models known, and the name nearest to the one asked for. */
 static pl_code unknown_model(const pl_relation *r, pl_error *err) {
@@ -171,7 +171,7 @@ static pl_code find_target(pl_relation *r, pl_error *err) {
     return r->secondary ? resolve_table(r->secondary, err) : unknown_table(r, err);
 }
 
-/* ---- settings that follow from the direction ---------------------------------- */
+/* ---- settings that follow from the direction ----------------------------------- */
 
 static const char *direction_name(pl_direction d) {
     static const char *const names[] = {"many-to-one", "one-to-many", "many-to-many"};
@@ -260,7 +260,7 @@ static pl_code apply_settings(pl_relation *r, pl_error *err) {
     return set_cascades(r, err);
 }
 
-/* ---- one relation ------------------------------------------------------------- */
+/* ---- one relation -------------------------------------------------------------- */
 
 /* The relation that names this one as its other side and says more about the join. */
 static pl_relation *explicit_partner(const pl_relation *r) {
@@ -301,7 +301,7 @@ static pl_code name_relation(const pl_relation *r, pl_code code, pl_error *err) 
     return code;
 }
 
-/* ---- back references ---------------------------------------------------------- */
+/* ---- back references ----------------------------------------------------------- */
 
 static pl_code no_such_back(const pl_relation *r, pl_error *err) {
     const pl_mapper *t = r->target;

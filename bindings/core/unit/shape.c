@@ -15,7 +15,7 @@
 
 enum { SHAPES_MAX = 64 };
 
-/* ---- pieces of text -------------------------------------------------------------- */
+/* ---- pieces of text ------------------------------------------------------------ */
 
 void pl_text_table(const pl_dialect *d, pl_buf *out, const pl_table *t) {
     if (t->schema) {
@@ -50,7 +50,7 @@ void pl_text_rows(pl_buf *out, size_t nrows, size_t ncolumns) {
     }
 }
 
-/* ---- finding and keeping shapes ---------------------------------------------------- */
+/* ---- finding and keeping shapes ------------------------------------------------ */
 
 static pl_shape *find(const pl_flush *f, const pl_mapped_table *mt, pl_flush_op op,
                       const uint64_t *bits, bool version) {
@@ -109,8 +109,7 @@ static pl_shape *keep(pl_flush *f, pl_mapped_table *mt, pl_shape *s, pl_buf *out
     return s;
 }
 
-/* ---- INSERT --------------------------------------------------------------------------
- */
+/* ---- INSERT -------------------------------------------------------------------- */
 
 /* Which columns are bound, computed by the database, or left to be NULL. */
 static void sort_columns(const pl_mapped_table *mt, pl_shape *s) {
@@ -238,8 +237,7 @@ pl_shape *pl_shape_insert(pl_flush *f, pl_mapped_table *mt, const uint64_t *bits
     return keep(f, mt, s, &out, code, err);
 }
 
-/* ---- UPDATE --------------------------------------------------------------------------
- */
+/* ---- UPDATE -------------------------------------------------------------------- */
 
 /* Columns that an UPDATE sets by an SQL expression of its own. */
 static pl_code write_onupdate(const pl_flush *f, pl_buf *out, const pl_mapped_table *mt,
@@ -310,8 +308,7 @@ pl_shape *pl_shape_update(pl_flush *f, pl_mapped_table *mt, const uint64_t *bits
     return keep(f, mt, s, &out, code, err);
 }
 
-/* ---- DELETE --------------------------------------------------------------------------
- */
+/* ---- DELETE -------------------------------------------------------------------- */
 
 static void write_delete(const pl_flush *f, pl_buf *out, const pl_mapped_table *mt,
                          const pl_column *version) {
@@ -355,8 +352,7 @@ pl_shape *pl_shape_delete(pl_flush *f, pl_mapped_table *mt, const pl_column *ver
     return keep(f, mt, s, &out, PL_OK, err);
 }
 
-/* ---- many rows
- * ------------------------------------------------------------------------- */
+/* ---- many rows ----------------------------------------------------------------- */
 
 pl_code pl_shape_multi(pl_flush *f, const pl_mapped_table *mt, pl_shape *s,
                        pl_error *err) {

@@ -6,7 +6,7 @@
 */
 #include "core/unit/work.h"
 
-/* ---- the statement in use --------------------------------------------------------- */
+/* ---- the statement in use ------------------------------------------------------ */
 
 void pl_drop_statement(pl_flush *f) {
     pl_stmt_release(f->stmt);
@@ -37,8 +37,7 @@ pl_code pl_run_statement(pl_stmt *s, pl_error *err) {
     return step == PL_STEP_DONE ? PL_OK : err->code;
 }
 
-/* ---- scratch ------------------------------------------------------------------------
- */
+/* ---- scratch ------------------------------------------------------------------- */
 
 pl_code pl_scratch_for(pl_flush *f, size_t ncolumns, pl_error *err) {
     if (f->nbits > 0 && ncolumns <= f->nbits * 64)
@@ -54,8 +53,7 @@ pl_code pl_scratch_for(pl_flush *f, size_t ncolumns, pl_error *err) {
     return PL_OK;
 }
 
-/* ---- objects whose row was written ----------------------------------------------------
- */
+/* ---- objects whose row was written --------------------------------------------- */
 
 void pl_forget_changes(pl_object *o) {
     const pl_mapper *m = o->mapper;

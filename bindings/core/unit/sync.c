@@ -98,7 +98,7 @@ pl_code pl_apply_tie(pl_flush *f, const pl_tie *t, pl_error *err) {
     return PL_OK;
 }
 
-/* ---- one batch ------------------------------------------------------------------- */
+/* ---- one batch ----------------------------------------------------------------- */
 
 static pl_code apply_ties(pl_flush *f, const pl_batch *b, pl_error *err) {
     for (uint32_t i = b->first; i < b->first + b->count; i++)

@@ -22,8 +22,7 @@ typedef struct change {
     bool key;   /* the key itself */
 } change;
 
-/* ---- what changed --------------------------------------------------------------------
- */
+/* ---- what changed -------------------------------------------------------------- */
 
 static pl_code note_column(change *c, uint16_t i, uint64_t *bits, pl_error *err) {
     uint16_t slot = c->mt->slots[i];
@@ -85,8 +84,7 @@ static pl_code find_change(pl_flush *f, pl_object *o, size_t depth, change *c,
     return code;
 }
 
-/* ---- writing it
- * ------------------------------------------------------------------------ */
+/* ---- writing it ---------------------------------------------------------------- */
 
 static pl_slot next_version(const change *c) {
     return pl_slot_int(c->old_version.tag == PL_INT ? c->old_version.v.i + 1 : 1);
@@ -175,8 +173,7 @@ static pl_code update_row(pl_flush *f, change *c, size_t depth, pl_error *err) {
     return PL_OK;
 }
 
-/* ---- objects
- * ----------------------------------------------------------------------------- */
+/* ---- objects ------------------------------------------------------------------- */
 
 /* A row that was taken over has the version of the object deleted. */
 static void take_version(const pl_flush *f, pl_object *o) {
