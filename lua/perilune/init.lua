@@ -1,0 +1,58 @@
+--- The module: what `require "perilune"` returns, filled by the opener in C.
+-- Only what every script needs is loaded here; the rest comes when it is first called.
+-- @module perilune
+local core = require "perilune.core"
+local namespace, M = core.namespace, core.module
+
+--- A function that loads its module when it is first called.
+local function later(module, name)
+  return function(...) return require("perilune." .. module)[name](...) end
+end
+
+require "perilune.declare".install(namespace)
+require "perilune.query"
+require "perilune.database".install(namespace)
+
+for _, name in ipairs { "get_or_404", "first_or_404", "one_or_404", "paginate" } do
+  namespace[name] = later("pagination", "db_" .. name)
+end
+
+local query = core.class_methods "perilune.Query"
+for _, name in ipairs { "get_or_404", "first_or_404", "one_or_404", "paginate" } do
+  query[name] = later("pagination", name)
+end
+query.keyset = later("keyset", "keyset")
+
+M._VERSION = "Perilune " .. core.version
+M._NAME = "perilune"
+
+M.App = later("app", "new")
+M.current_app = later("app", "current")
+M.has_app_context = later("app", "in_context")
+M.Database = later("database", "Database")
+M.open = later("database", "open")
+M.inspect = later("inspect", "inspect")
+
+--- perilune.null: stands for NULL where a nil cannot live; the same as db.null.
+M.null = namespace.null
+
+for _, name in ipairs { "datetime", "date", "time", "interval", "decimal", "json" } do
+  M[name] = namespace[name]
+end
+
+--- perilune.error(name, message [, hint]): raises an error object of a class of the library.
+-- @function perilune.error
+-- @string name "NotFound", "ArgumentError", ...
+-- @string message
+-- @string[opt] hint
+M.error = core.raise
+
+--- What the library counts in this state, for tests that look for leaks.
+-- @table perilune._debug
+-- @field open_statements statements that results hold
+-- @field open_sessions sessions not closed
+M._debug = {
+  open_statements = core.open_results,
+  open_sessions = core.open_sessions,
+  sessions = core.open_sessions,
+}
