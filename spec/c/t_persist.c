@@ -627,6 +627,74 @@ static void test_bulk_insert(void **state) {
     assert_int_equal(pl_conn_open_statements(w->conn), 0);
 }
 
+/* ---- memory -------------------------------------------------------------------- */
+
+enum { MANY = 120 };
+
+static pl_code flush_one(world *w, pl_object **o, int n, bool erase) {
+    pl_flush *f = pl_flush_new(world_heap(w), w->conn, &pl_dialect_sqlite, &w->hooks);
+    if (!f)
+        return pl_nomem(&w->err);
+    pl_code code = PL_OK;
+    for (int i = 0; i < n && code == PL_OK; i++)
+        code =
+            erase ? pl_flush_delete(f, o[i], &w->err) : pl_flush_save(f, o[i], &w->err);
+    if (code == PL_OK)
+        code = pl_flush_run(f, &w->err);
+    pl_flush_free(f);
+    for (int i = 0; i < n && code == PL_OK; i++)
+        world_settle(o[i]);
+    return code;
+}
+
+/* Everything a row can be, with memory running out somewhere. */
+static pl_code flush_all(world *w, pl_mapper *item, staff s, pl_mapper *doc,
+                         pl_node *upper) {
+    pl_object *many[MANY], *b = world_new(w, s.boss, "name", "B");
+    pl_object *d = world_new(w, doc, "text", "a");
+    for (int i = 0; i < MANY; i++)
+        many[i] = world_new(w, item, "name", "x");
+    pl_code code = flush_one(w, many, MANY, false);
+    if (code == PL_OK)
+        code = flush_one(w, &b, 1, false);
+    if (code == PL_OK)
+        code = flush_one(w, &d, 1, false);
+    world_set(d, "text", world_text("b"));
+    if (code == PL_OK)
+        code = flush_one(w, &d, 1, false);
+    world_set(d, "text", expression(upper));
+    if (code == PL_OK)
+        code = flush_one(w, &d, 1, false);
+    if (code == PL_OK)
+        code = flush_one(w, &b, 1, true);
+    return code == PL_OK ? flush_one(w, many, MANY, true) : code;
+}
+
+/* True when nothing failed. */
+static bool try_with(long k) {
+    world w;
+    world_init(&w);
+    pl_mapper *item = item_model(&w), *doc = versioned(&w);
+    staff s = declare_staff(&w);
+    pl_conn_set_hooks(w.conn, NULL);
+    pl_node *upper = call(&w, "upper", literal(&w, world_text("c")));
+    w.left = k;
+    pl_code code = flush_all(&w, item, s, doc, upper);
+    w.left = -1;
+    assert_true(code == PL_OK || code == PL_ENOMEM);
+    assert_int_equal(pl_conn_open_statements(w.conn), 0);
+    world_free(&w);
+    return code == PL_OK;
+}
+
+static void test_out_of_memory_anywhere(void **state) {
+    (void)state;
+    long k = 0;
+    while (!try_with(k))
+        k++;
+    assert_true(k > 40);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -648,6 +716,7 @@ int main(void) {
         TEST(test_table_with_many_columns),
         TEST(test_check_names_its_attribute),
         TEST(test_bulk_insert),
+        cmocka_unit_test(test_out_of_memory_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
