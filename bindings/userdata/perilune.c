@@ -119,13 +119,13 @@ static int core_is_instance(lua_State *L) {
     return 1;
 }
 
-/* core.class(value): "perilune.X" of a value of ours, else nil. */
+/* core.class(value): the name of its class, "perilune.X" if ours; nil of a plain value. */
 static int core_class(lua_State *L) {
-    if (lua_type(L, 1) == LUA_TUSERDATA || lua_type(L, 1) == LUA_TTABLE)
-        lua_pushstring(L, plua_typename(L, 1));
-    else
-        lua_pushnil(L);
-    return 1;
+    luaL_checkany(L, 1);
+    int type = lua_type(L, 1);
+    if (type != LUA_TUSERDATA && type != LUA_TTABLE)
+        return 0;
+    return luaL_getmetafield(L, 1, "__name") == LUA_TSTRING ? 1 : 0;
 }
 
 /* core.inline_sql(expression): its text with literals written out, for DDL. */
