@@ -276,58 +276,6 @@ void plua_expire_attributes(lua_State *L, int idx, pl_object *o, int names) {
 
 /* ---- identity ---------------------------------------------------------------------- */
 
-void plua_get(lua_State *L, plua_session *s, pl_mapper *m, const pl_slot *values,
-              bool refresh) {
-    int top = lua_gettop(L);
-    plua_identity_map(L, s, m);
-    plua_push_key_values(L, values, m->npk);
-    lua_rawget(L, -2);
-    pl_object *o = lua_touserdata(L, -1);
-    if (o && !refresh) {
-        if (!pl_object_fresh(o))
-            plua_touch(L, lua_gettop(L), o);
-        lua_replace(L, top + 1);
-        lua_settop(L, top + 1);
-        if (!pl_mapper_is(o->mapper, m)) {
-            lua_pop(L, 1);
-            lua_pushnil(L);
-        }
-        return;
-    }
-    if (s->autoflush)
-        plua_session_autoflush(L, s);
-    pl_arena *a = plua_arena(L);
-    pl_node *entity = need(L, pl_mapper_entity(a, m, NULL, false));
-    pl_node *stmt = need(L, pl_node_new(a, PL_N_SELECT, 1));
-    stmt->kids[0] = entity;
-    stmt = need(L, pl_node_clause(a, PL_N_FROM, stmt, need(L, pl_mapper_from(a, m))));
-    pl_node *all = need(L, pl_node_new(a, PL_N_AND, m->npk));
-    for (int i = 0; i < m->npk; i++) {
-        const pl_column *c = m->tables[0].table->pk[i];
-        all->kids[i] =
-            need(L, pl_node_binary(a, PL_OP_EQ, need(L, pl_node_column(a, c, NULL)),
-                                   need(L, pl_node_literal(a, c->type, values[i]))));
-    }
-    stmt = need(L, pl_node_clause(a, PL_N_WHERE, stmt, all));
-    plua_cursor *cursor = plua_cursor_open(L, s, 0, stmt, 0);
-    plua_maker k;
-    plua_maker_begin(L, &k, s, entity, 0);
-    k.existing = refresh;
-    int n = pl_stmt_column_count(cursor->stmt);
-    pl_slot *row = lua_newuserdatauv(L, (size_t)n * sizeof *row, 0);
-    bool found = plua_cursor_step(L, cursor);
-    if (found) {
-        pl_stmt_columns(cursor->stmt, 0, n, row);
-        plua_make(L, &k, row);
-    } else {
-        lua_pushnil(L);
-    }
-    plua_cursor_close(cursor);
-    lua_replace(L, top + 1);
-    lua_settop(L, top + 1);
-    plua_arena_done(a);
-}
-
 void plua_identity_of(lua_State *L, const pl_object *o, const pl_relation *r) {
     pl_slot values[8];
     for (size_t i = 0; i < r->npairs && i < 8; i++) {

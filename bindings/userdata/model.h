@@ -13,6 +13,9 @@
 #include "userdata/node.h"
 
 typedef struct plua_model {
+    const char *get_sql;   /* SELECT by key, NULL until first used; see get.c */
+    size_t get_len;
+    uint16_t *get_columns; /* slot of each of its columns */
     pl_mapper *mapper;
     plua_db *db;
     pl_node *entity; /* ENTITY node over the plain table, in the metadata's memory */

@@ -411,6 +411,8 @@ static void detach_pins(lua_State *L, plua_session *s) {
 
 /* Gives the connections back after rolling back what is open. Needs no Lua. */
 static void release_connections(plua_session *s, pl_error *err) {
+    pl_stmt_release(s->get);
+    s->get = NULL;
     for (int i = 0; i < s->nbinds; i++) {
         plua_bind *b = &s->binds[i];
         if (!b->conn)
@@ -459,6 +461,8 @@ static int session_gc(lua_State *L) {
     if (s->closed)
         return 0;
     s->closed = true;
+    pl_stmt_release(s->get);
+    s->get = NULL;
     for (int i = 0; i < s->nbinds; i++) {
         if (!s->binds[i].conn)
             continue;

@@ -41,6 +41,7 @@ typedef struct plua_session {
     int app; /* number of the app whose databases it uses, see plua_site */
     plua_bind binds[PLUA_MAX_BINDS];
     int nbinds;
+    pl_stmt *get; /* statement of a get() that is under way, else NULL */
     lua_Integer npins; /* entries of the pins table */
     int nested;        /* begin_nested depth */
     bool closed;
