@@ -60,8 +60,6 @@ static plua_session *query_session(lua_State *L, int idx) {
 }
 
 static void add_item(lua_State *L, run *r, const pl_node *n, int *column) {
-    if (r->nitems == MAX_ITEMS)
-        plua_raise(L, PL_EINVALID, "a query can return at most %d things", MAX_ITEMS);
     item *it = &r->items[r->nitems++];
     it->first = *column;
     if (n->kind != PL_N_ENTITY) {
@@ -90,15 +88,17 @@ static void raw_items(lua_State *L, run *r) {
 }
 
 static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
-    uint32_t first = 0;
+    pl_node *list[MAX_ITEMS];
     int column = 0;
-    const pl_node *list = plua_statement_items(stmt, &first);
-    if (!list) {
+    size_t n = plua_statement_list(stmt, list, MAX_ITEMS);
+    if (n == 0) {
         raw_items(L, r);
         return;
     }
-    for (uint32_t i = first; i < list->nkids; i++)
-        add_item(L, r, list->kids[i], &column);
+    if (n > MAX_ITEMS)
+        plua_raise(L, PL_EINVALID, "a query can return at most %d things", MAX_ITEMS);
+    for (size_t i = 0; i < n; i++)
+        add_item(L, r, list[i], &column);
     r->ncolumns = column;
 }
 

@@ -26,23 +26,23 @@ static const char *item_name(const plua_cursor *c, const pl_node *n, int column)
     return pl_stmt_column_name(c->stmt, column);
 }
 
-/* Pushes the table name -> position; the list of names goes to [1..n] of it. */
+/* Pushes the table name -> position; the list of names goes to [1..n] of it. The first of
+** several items of one name has it. */
 static void push_names(lua_State *L, const plua_cursor *c, int stmt, int n) {
-    uint32_t first = 0;
-    const pl_node *list = plua_statement_items(lua_touserdata(L, stmt), &first);
+    enum { MAX = 64 };
+    pl_node *items[MAX];
+    size_t listed = plua_statement_list(lua_touserdata(L, stmt), items, MAX);
     int column = 0;
     lua_createtable(L, n, n);
-    for (int i = n; i >= 1; i--) {
-        column = 0;
-        for (int k = 0; list && k < i - 1; k++) {
-            const pl_node *kid = list->kids[first + (uint32_t)k];
-            column += kid->kind == PL_N_ENTITY ? (int)kid->nkids : 1;
-        }
-        const pl_node *item = list ? list->kids[first + (uint32_t)(i - 1)] : NULL;
-        const char *name = item_name(c, item, list ? column : i - 1);
+    for (int i = 1; i <= n; i++) {
+        const pl_node *item = (size_t)i <= listed ? items[i - 1] : NULL;
+        const char *name = item_name(c, item, column);
         lua_pushstring(L, name ? name : "?");
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, i);
+        lua_rawseti(L, -2, i);
+        column += item && item->kind == PL_N_ENTITY ? (int)item->nkids : 1;
+    }
+    for (int i = n; i >= 1; i--) {
+        lua_rawgeti(L, -1, i);
         lua_pushinteger(L, i);
         lua_rawset(L, -3);
     }
