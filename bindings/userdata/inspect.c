@@ -28,8 +28,8 @@ static const char *state_word(const pl_object *o) {
 }
 
 /* core.object_state(object): the word of its state; whether it counts as modified;
-*whether
-** its values are to be read again when next needed. */
+ *whether
+ ** its values are to be read again when next needed. */
 static int object_state(lua_State *L) {
     pl_object *o = plua_check_instance(L, 1);
     plua_json_scan(L, 1, o);
@@ -311,12 +311,13 @@ static int order_item(lua_State *L) {
     if (!n)
         return 0;
     unsigned op = 0;
-    if (n->kind == PL_N_ORDER) {
-        op = n->op;
-        n = n->kids[0];
+    lua_settop(L, 1);
+    for (; n->kind == PL_N_ORDER; n = n->kids[0])
+        op |= n->op;
+    /* An ORDER over another keeps that one alive, which keeps what both are about. */
+    while (lua_isuserdata(L, 1) && lua_touserdata(L, 1) != n) {
         lua_getiuservalue(L, 1, 1);
-    } else {
-        lua_pushvalue(L, 1);
+        lua_replace(L, 1);
     }
     const pl_column *c = n->kind == PL_N_COLUMN ? n->ref : NULL;
     lua_pushboolean(L, (op & PL_ORDER_DESC) != 0);
