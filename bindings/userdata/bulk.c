@@ -2,8 +2,8 @@
 /*
 ** bulk.c - session:bulk_insert(Model, rows): many rows past the unit of work.
 **
-** Rows are plain tables of attributes. The columns are those that the rows name plus
-** those with a default; no instances are made and no events happen.
+** Rows are plain tables of attributes. The columns are those that any of the rows names
+** plus those with a default; no instances are made and no events happen.
 */
 #include "core/unit/flush.h"
 #include "userdata/change.h"
@@ -115,33 +115,76 @@ static void add_column(lua_State *L, feed *f, uint16_t slot) {
     lua_rawseti(L, f->names, f->ncolumns);
 }
 
-/* Columns named by the first row, checked, then those with defaults. */
-static void choose_columns(lua_State *L, feed *f) {
-    lua_rawgeti(L, f->rows, 1);
-    if (!lua_istable(L, -1))
+/* Adds the names of a row to the set at `set`; a name that is no attribute raises. */
+static void note_names(lua_State *L, const feed *f, lua_Integer at, int set) {
+    if (lua_rawgeti(L, f->rows, at) != LUA_TTABLE)
         plua_raise(L, PL_ETYPE, "bulk_insert: rows must be tables of attributes");
-    int first = lua_gettop(L);
     lua_pushnil(L);
-    while (lua_next(L, first)) {
-        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    while (lua_next(L, -2)) {
+        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+        bool known = lua_rawget(L, set) != LUA_TNIL;
+        lua_pop(L, 1);
+        if (known)
+            continue;
+        const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "?";
         if (pl_mapper_slot(f->m, name) == PL_NO_SLOT)
             plua_no_attribute(L, f->m, name);
-        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, set);
     }
+    lua_pop(L, 1);
+}
+
+static bool row_names(lua_State *L, const feed *f, lua_Integer at, const char *name) {
+    lua_rawgeti(L, f->rows, at);
+    bool named = lua_istable(L, -1) && lua_getfield(L, -1, name) != LUA_TNIL;
+    lua_settop(L, f->names);
+    return named;
+}
+
+/*
+** The last row of the run that begins at `first`. A column with a default of the database
+** is left out of the statement where rows do not name it, so those rows are another run.
+*/
+static lua_Integer run_end(lua_State *L, const feed *f, lua_Integer first,
+                           lua_Integer n) {
+    lua_Integer end = n;
     for (uint16_t i = 0; i < f->m->nslots; i++) {
         const pl_attr *a = &f->m->attrs[i];
-        lua_getfield(L, first, a->name);
-        bool named = !lua_isnil(L, -1);
+        if (!a->column || !a->column->server_default)
+            continue;
+        bool named = row_names(L, f, first, a->name);
+        lua_Integer at = first + 1;
+        while (at <= end && row_names(L, f, at, a->name) == named)
+            at++;
+        end = at - 1;
+    }
+    return end;
+}
+
+/* Columns that rows of the run name, checked, and those with defaults. */
+static void choose_columns(lua_State *L, feed *f) {
+    lua_newtable(L);
+    int set = lua_gettop(L);
+    for (lua_Integer at = f->at + 1; at <= f->n; at++)
+        note_names(L, f, at, set);
+    f->ncolumns = 0;
+    for (uint16_t i = 0; i < f->m->nslots; i++) {
+        const pl_attr *a = &f->m->attrs[i];
+        bool named = lua_getfield(L, set, a->name) != LUA_TNIL;
         lua_pop(L, 1);
         if (a->column && !a->column->computed &&
             (named || a->column->dflt.kind == PL_D_VALUE ||
              a->column->dflt.kind == PL_D_FUNCTION))
             add_column(L, f, i);
     }
-    lua_settop(L, first - 1);
+    lua_settop(L, set - 1);
 }
 
-static void run(lua_State *L, plua_session *s, feed *f) {
+/* Inserts the rows after f->at up to f->n and gives their number. */
+static int64_t run(lua_State *L, plua_session *s, feed *f) {
     pl_column *columns[MAX_COLUMNS];
     int64_t count;
     const pl_table *t = f->m->tables[0].table;
@@ -152,7 +195,7 @@ static void run(lua_State *L, plua_session *s, feed *f) {
     plua_check(L, pl_bulk_insert(conn, &pl_dialect_sqlite, t, columns,
                                  (size_t)f->ncolumns, next_row, f, &count, plua_err(L)));
     plua_session_wrote(s, conn, before);
-    lua_pushinteger(L, (lua_Integer)count);
+    return count;
 }
 
 /* session:bulk_insert(Model, {row, ...}): the number of rows. */
@@ -168,11 +211,8 @@ int plua_session_bulk_insert(lua_State *L) {
     lua_settop(L, 3);
     plua_session_usable(L, s);
     plua_session_flush(L, s);
-    feed f = {.L = L, .m = m, .rows = 3, .n = (lua_Integer)lua_rawlen(L, 3)};
-    if (f.n == 0) {
-        lua_pushinteger(L, 0);
-        return 1;
-    }
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 3), count = 0;
+    feed f = {.L = L, .m = m, .rows = 3};
     plua_push_db(L, s->db);
     lua_getiuservalue(L, -1, 1);
     lua_getfield(L, -1, "functions");
@@ -181,9 +221,15 @@ int plua_session_bulk_insert(lua_State *L) {
     f.keep = lua_gettop(L);
     lua_newtable(L);
     f.names = lua_gettop(L);
-    choose_columns(L, &f);
-    f.ahead =
-        lua_newuserdatauv(L, (size_t)AHEAD * (size_t)f.ncolumns * sizeof *f.ahead + 1, 0);
-    run(L, s, &f);
+    while (f.at < n) {
+        f.n = run_end(L, &f, f.at + 1, n);
+        choose_columns(L, &f);
+        f.served = f.ready = 0;
+        f.ahead = lua_newuserdatauv(
+            L, (size_t)AHEAD * (size_t)f.ncolumns * sizeof *f.ahead + 1, 0);
+        count += run(L, s, &f);
+        lua_settop(L, f.names);
+    }
+    lua_pushinteger(L, count);
     return 1;
 }
