@@ -40,7 +40,7 @@ void plua_exists_target(plua_exists *w) {
         return;
     w->from = pl_mapper_from(w->a, w->target);
     check_memory(w->L, w->from);
-    bool same = false;
+    bool same = w->fresh;
     for (size_t i = 0; i < w->target->ntables; i++)
         same = same || has_table(attr->mapper, w->target->tables[i].table);
     if (!same)
@@ -75,6 +75,7 @@ void plua_exists_select(plua_exists *w) {
     w->stmt = pl_node_new(w->a, PL_N_SELECT, 1);
     check_memory(w->L, one && w->stmt ? one : NULL);
     pl_node_set_text(one, "1");
+    w->head = w->stmt;
     w->stmt->kids[0] = one;
     if (w->r->secondary)
         w->link = pl_node_table(w->a, w->r->secondary);

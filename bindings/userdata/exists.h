@@ -16,6 +16,7 @@ typedef struct plua_exists {
     pl_arena *a;
     pl_mapper *target;
     pl_node *from, *source, *link; /* of the target; the link table */
+    pl_node *head;                 /* the SELECT, whose one item is 1 */
     pl_node *stmt;
 } plua_exists;
 
