@@ -16,7 +16,8 @@ typedef struct plua_exists {
     pl_arena *a;
     pl_mapper *target;
     pl_node *from, *source, *link; /* of the target; the link table */
-    pl_node *head;                 /* the SELECT, whose one item is 1 */
+    bool fresh;    /* the target gets an alias in any case; set before _target */
+    pl_node *head; /* the SELECT, whose one item is 1 */
     pl_node *stmt;
 } plua_exists;
 
