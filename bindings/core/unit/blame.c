@@ -25,6 +25,18 @@ static void name_column(const pl_object *o, const pl_mapped_table *mt, const pl_
         err->attribute = pl_error_text(err, label);
 }
 
+/* The relationship that would fill a foreign key, or NULL. */
+static const pl_relation *filled_by(const pl_object *o, const pl_mapped_table *mt,
+                                    const pl_column *c) {
+    for (size_t i = 0; i < o->mapper->nrelations; i++) {
+        const pl_relation *r = o->mapper->relations[i];
+        if (r->direction == PL_MANY_TO_ONE && !r->viewonly && r->npairs > 0 &&
+            r->pairs[0].local_slot == mt->slots[c->position])
+            return r;
+    }
+    return NULL;
+}
+
 pl_code pl_fail_null(const pl_object *o, const pl_mapped_table *mt, size_t column,
                      pl_error *err) {
     const pl_column *c = mt->table->columns[column];
@@ -34,6 +46,10 @@ pl_code pl_fail_null(const pl_object *o, const pl_mapped_table *mt, size_t colum
     err->column = c->name;
     err->object = o;
     name_column(o, mt, c, err);
+    const pl_relation *r = filled_by(o, mt, c);
+    if (r)
+        return pl_hint(err, "set %s.%s or %s before the flush", o->mapper->name, r->name,
+                       label ? label : c->name);
     return pl_hint(err, "set %s before the flush, or give the column a default",
                    label ? label : c->name);
 }
