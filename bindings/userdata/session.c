@@ -305,11 +305,12 @@ static void check_addable(lua_State *L, plua_session *s, int idx, pl_object *o) 
     lua_pop(L, 2);
 }
 
-/* Adds one object; true when what it refers to must be looked at. */
+/* Adds one object; true when what it refers to must be looked at: an object that is in the
+** session already has brought that with it, unless it is the one that was added. */
 static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
     if (pl_object_attached(o) && o->session == s->cell) {
         o->status &= ~(uint32_t)PL_OBJ_DELETING;
-        return true;
+        return o == s->adding;
     }
     check_addable(L, s, idx, o);
     plua_session_attach(L, s, idx, o);
@@ -330,6 +331,7 @@ void plua_session_add(lua_State *L, plua_session *s, int idx) {
         add_one(L, s, idx, o);
         return;
     }
+    s->adding = o;
     plua_relation_walk(L, s, idx, PL_CASCADE_SAVE, add_one);
 }
 

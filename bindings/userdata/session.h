@@ -41,9 +41,10 @@ typedef struct plua_session {
     int app; /* number of the app whose databases it uses, see plua_site */
     plua_bind binds[PLUA_MAX_BINDS];
     int nbinds;
-    pl_stmt *get; /* statement of a get() that is under way, else NULL */
-    lua_Integer npins; /* entries of the pins table */
-    int nested;        /* begin_nested depth */
+    const pl_object *adding; /* what session:add was called with; compared only */
+    pl_stmt *get;            /* statement of a get() that is under way, else NULL */
+    lua_Integer npins;       /* entries of the pins table */
+    int nested;              /* begin_nested depth */
     bool closed;
     bool in_transaction; /* something was read or written, or begin() was called */
     bool explicit_begin; /* begin() was called */
