@@ -318,6 +318,7 @@ static int model_relation(lua_State *L) {
     pl_relation *r;
     plua_check(L, pl_mapper_add_relation(model->mapper, name, &args, &r, plua_err(L)));
     r->by_backref = plua_field_bool(L, 3, "by_backref", false);
+    r->ext = (int)++plua_rt(L)->sequence;
     refresh_members(L, 1);
     return 0;
 }

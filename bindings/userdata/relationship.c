@@ -8,8 +8,9 @@
 #include "userdata/loader.h"
 #include "userdata/null.h"
 
+/* Relationships are numbered over all models (see model.c), as a subclass has its parent's. */
 static lua_Integer history_key(const pl_relation *r) {
-    return -2 - r->position;
+    return -2 - r->ext;
 }
 
 void plua_relation_touch(lua_State *L, int idx, pl_object *o) {
