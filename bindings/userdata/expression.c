@@ -72,6 +72,12 @@ static bool is_null(const pl_node *n) {
     return n->kind == PL_N_NULL || (n->kind == PL_N_LITERAL && n->value.tag == PL_NULL);
 }
 
+static _Noreturn void no_order(lua_State *L, const char *what, const char *method) {
+    plua_raise_hint(L, PL_EARGUMENT,
+                    "only eq, ne, is, is_not and is_distinct_from take nil, true, false",
+                    "'%s' cannot compare with %s", method, what);
+}
+
 /* = NULL is never true: SQL asks with IS. */
 static void compare_null(lua_State *L, pl_node *n, const char *method) {
     if (n->op == PL_OP_EQ)
@@ -79,15 +85,15 @@ static void compare_null(lua_State *L, pl_node *n, const char *method) {
     else if (n->op == PL_OP_NE)
         n->op = PL_OP_IS_NOT;
     else if (n->op != PL_OP_IS && n->op != PL_OP_IS_NOT)
-        plua_raise_hint(L, PL_EARGUMENT,
-                        "only eq, ne, is, is_not and is_distinct_from take nil",
-                        "'%s' cannot compare with nil", method);
+        no_order(L, "nil", method);
 }
 
 static pl_node *push_comparison(lua_State *L, pl_op op, int a, pl_node *left, int b,
                                 const char *method) {
     pl_node *right = plua_operand(L, b);
     const pl_type *hint = NULL;
+    if (op >= PL_OP_LT && op <= PL_OP_GE && lua_isboolean(L, b))
+        no_order(L, lua_toboolean(L, b) ? "true" : "false", method);
     if (!right)
         hint = left->type ? left->type : pl_node_type(left);
     pl_node *n = push_binary(L, op, NULL, a, left, b, right, hint);
