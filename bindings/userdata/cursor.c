@@ -54,11 +54,13 @@ static void bind(lua_State *L, plua_cursor *c, const pl_vec *literals, int param
     }
 }
 
-/* The engine of the first table of a statement; the default one when it names none. */
-static plua_engine *statement_engine(plua_session *s, const pl_compiled *c) {
+/* The engine of the first table of a statement; `e` or the default one when it names
+** none. */
+static plua_engine *statement_engine(plua_session *s, plua_engine *e,
+                                     const pl_compiled *c) {
     if (c->ntables > 0)
         return plua_engine_of(c->tables[0]);
-    return s->db->engines;
+    return e ? e : s->db->engines;
 }
 
 static void warn_cartesian(lua_State *L, plua_session *s, const pl_compiled *c) {
@@ -71,6 +73,11 @@ static void warn_cartesian(lua_State *L, plua_session *s, const pl_compiled *c) 
 
 plua_cursor *plua_cursor_open(lua_State *L, plua_session *s, int stmt, pl_node *node,
                               int params) {
+    return plua_cursor_open_on(L, s, NULL, stmt, node, params);
+}
+
+plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, int stmt,
+                                 pl_node *node, int params) {
     plua_session_usable(L, s);
     plua_cursor *c = push_cursor(L, s);
     pl_vec *literals = plua_literals(L, s->db);
@@ -80,7 +87,7 @@ plua_cursor *plua_cursor_open(lua_State *L, plua_session *s, int stmt, pl_node *
                  compiled->kind == PL_S_DELETE;
     if (compiled->cartesian)
         warn_cartesian(L, s, compiled);
-    c->conn = plua_session_conn(L, s, statement_engine(s, compiled), write);
+    c->conn = plua_session_conn(L, s, statement_engine(s, e, compiled), write);
     plua_check(L, pl_conn_prepare(c->conn, compiled->sql, compiled->len,
                                   compiled->cacheable, &c->stmt, plua_err(L)));
     plua_compiled_keep(compiled);

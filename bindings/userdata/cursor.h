@@ -30,6 +30,11 @@ typedef struct plua_cursor {
 plua_cursor *plua_cursor_open(lua_State *L, plua_session *s, int stmt, pl_node *node,
                               int params);
 
+/* The same on a given database, which is for statements that name no table; NULL: the
+** default one. */
+plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, int stmt,
+                                 pl_node *node, int params);
+
 /* The next row, or false at the end (the cursor is closed then); raises. [-0, +0, v] */
 bool plua_cursor_step(lua_State *L, plua_cursor *c);
 

@@ -102,9 +102,9 @@ static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
     r->ncolumns = column;
 }
 
-/* Begins to run the statement at idx: pushes what the run needs; its own slot is first.
- */
-static run *begin(lua_State *L, plua_session *s, int idx, int params) {
+/* Begins to run the statement at idx (on the database e when it names no table): pushes
+** what the run needs; its own slot is first. */
+static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int params) {
     idx = lua_absindex(L, idx);
     run *r = lua_newuserdatauv(L, sizeof *r, 0);
     memset(r, 0, sizeof *r);
@@ -112,7 +112,7 @@ static run *begin(lua_State *L, plua_session *s, int idx, int params) {
     if (s->autoflush)
         plua_session_autoflush(L, s);
     int stmt = plua_eager_prepare(L, s, idx, &r->eager);
-    r->cursor = plua_cursor_open(L, s, stmt, NULL, params);
+    r->cursor = plua_cursor_open_on(L, s, e, stmt, NULL, params);
     r->cursoridx = lua_gettop(L);
     plan_items(L, r, lua_touserdata(L, idx));
     int total = pl_stmt_column_count(r->cursor->stmt);
@@ -127,6 +127,10 @@ static run *begin(lua_State *L, plua_session *s, int idx, int params) {
     if (r->nitems != 1 || !r->items[0].maker)
         r->rowmeta = plua_row_meta(L, r->cursor, idx, r->nitems);
     return r;
+}
+
+static run *begin(lua_State *L, plua_session *s, int idx, int params) {
+    return begin_on(L, s, NULL, idx, params);
 }
 
 /* Steps; false at the end. */
@@ -466,15 +470,32 @@ static void check_statement(lua_State *L, int idx) {
                    plua_typename(L, idx));
 }
 
-/* Runs the statement at 2 with the parameters at 3; pushes a list or a row count. */
+/* The database that the options at idx name in their field `bind`, or NULL. */
+static plua_engine *bind_option(lua_State *L, plua_session *s, int idx) {
+    if (lua_isnoneornil(L, idx))
+        return NULL;
+    luaL_checktype(L, idx, LUA_TTABLE);
+    if (lua_getfield(L, idx, "bind") == LUA_TTABLE)
+        lua_getfield(L, -1, "bind_key");
+    plua_engine *e = NULL;
+    if (lua_type(L, -1) == LUA_TSTRING)
+        e = plua_engine_get(L, s->db, lua_tostring(L, -1));
+    lua_settop(L, idx);
+    return e;
+}
+
+/* Runs the statement at 2 with the parameters at 3 and the options at 4, {bind = key or
+** engine} for text that is not for the default database; pushes a list or a row count. */
 static lua_Integer execute(lua_State *L, plua_session *s) {
     check_statement(L, 2);
     plua_configure(L, s->db);
     if (!lua_isnoneornil(L, 3))
         luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 4);
+    plua_engine *e = bind_option(L, s, 4);
     lua_settop(L, 3);
     int base = lua_gettop(L);
-    run *r = begin(L, s, 2, lua_istable(L, 3) ? 3 : 0);
+    run *r = begin_on(L, s, e, 2, lua_istable(L, 3) ? 3 : 0);
     if (r->cursor->compiled->kind != PL_S_SELECT &&
         pl_stmt_column_count(r->cursor->stmt) == 0) {
         lua_Integer changed = (lua_Integer)plua_cursor_finish(L, r->cursor);

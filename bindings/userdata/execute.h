@@ -8,8 +8,8 @@
 #include "userdata/node.h"
 
 /* Methods that run a query (all, first, one, count, each, update, delete ...),
-*NULL-ended;
-** added to the class PLUA_QUERY beside those that build one. */
+ *NULL-ended;
+ ** added to the class PLUA_QUERY beside those that build one. */
 extern const luaL_Reg plua_query_ends[];
 
 #endif
