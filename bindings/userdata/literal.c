@@ -43,7 +43,7 @@ static bool plain_slot(lua_State *L, int idx, pl_kind kind, pl_slot *out) {
 /* A number beside a column of numbers stays what it is: age > 17.5 is a fair question. */
 static bool is_number_kind(pl_kind kind) {
     return kind == PL_K_INTEGER || kind == PL_K_SMALLINT || kind == PL_K_BIGINT ||
-           kind == PL_K_FLOAT || kind == PL_K_DOUBLE;
+           kind == PL_K_FLOAT || kind == PL_K_DOUBLE || kind == PL_K_NUMERIC;
 }
 
 void plua_fill_literal(lua_State *L, int idx, const pl_type *type, const pl_node *beside,
@@ -70,7 +70,8 @@ void plua_fill_literal(lua_State *L, int idx, const pl_type *type, const pl_node
         }
     }
     const char *where = plua_node_name(L, beside);
-    plua_to_slot(L, idx, type, where, &literal->value);
+    const pl_type *unlimited = kind == PL_K_NUMERIC ? pl_type_plain(kind) : type;
+    plua_to_slot(L, idx, unlimited, where, &literal->value);
     lua_pop(L, 1);
 }
 
