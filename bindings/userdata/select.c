@@ -11,6 +11,7 @@
 #include "userdata/expression.h"
 #include "userdata/from.h"
 #include "userdata/model.h"
+#include "userdata/null.h"
 #include "userdata/option.h"
 #include "userdata/relattr.h"
 #include "userdata/schema.h"
@@ -211,6 +212,10 @@ static void push_item(lua_State *L, int idx) {
     }
     if ((t = test_table(L, idx))) {
         push_table_columns(L, t, idx);
+        return;
+    }
+    if (plua_is_null(L, idx)) {
+        plua_literal(L, idx, NULL);
         return;
     }
     lua_pushvalue(L, idx);

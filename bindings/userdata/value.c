@@ -217,13 +217,14 @@ void plua_any_slot(lua_State *L, int idx, pl_slot *out) {
         return;
     default: break;
     }
+    if (plua_is_null(L, idx)) {
+        *out = pl_slot_null();
+        return;
+    }
     const pl_type *t = plua_any_type(L, idx);
     if (t->kind == PL_K_ANY)
         plua_raise(L, PL_EARGUMENT, "a %s cannot be a bound value", kind_of(L, idx));
-    if (plua_is_null(L, idx))
-        *out = pl_slot_null();
-    else
-        conversions[t->kind].store(L, idx, t, "parameter", out);
+    conversions[t->kind].store(L, idx, t, "parameter", out);
 }
 
 const pl_type *plua_any_type(lua_State *L, int idx) {
