@@ -135,6 +135,8 @@ static void scalar_history(lua_State *L, pl_object *o, const pl_relation *r) {
         return;
     bool keyed = (o->status & PL_OBJ_KEYED) != 0;
     if (lua_isnil(L, old) || lua_rawequal(L, now, old)) {
+        if (keyed && pl_object_attached(o) && !pl_object_fresh(o))
+            return;
         if (keyed || lua_isuserdata(L, now))
             append_related(L, now, keyed ? UNCHANGED : ADDED);
         return;
