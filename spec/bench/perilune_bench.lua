@@ -412,7 +412,7 @@ local function version()
   local handle = open()
   local sqlite = handle.db.session:scalar(handle.db.text "SELECT sqlite_version()")
   handle.db.session:close()
-  return ("Perilune %s, %s, SQLite %s"):format(perilune._VERSION, _VERSION, sqlite)
+  return ("%s, %s, SQLite %s"):format(perilune._VERSION, _VERSION, sqlite)
 end
 
 harness.run({
