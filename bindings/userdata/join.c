@@ -189,8 +189,9 @@ static _Noreturn void ambiguous(lua_State *L, const plua_from *right, bool froms
                     from_name(L, right));
 }
 
-/* The foreign key between the leaves of `right` and the latest leaf that has one. */
-static void find_key(lua_State *L, search *s, const leaf *left, size_t nleft,
+/* Finds the foreign key between the leaves of `right` and the latest leaf that has one;
+** false when there is none. */
+static bool find_key(lua_State *L, search *s, const leaf *left, size_t nleft,
                      const plua_from *right, bool one_by_one) {
     leaf own[64];
     size_t nown = 0;
@@ -214,10 +215,9 @@ static void find_key(lua_State *L, search *s, const leaf *left, size_t nleft,
         if (!one_by_one)
             break;
     }
-    if (sides == 0)
-        no_way(L, right);
     if (sides > 1)
         ambiguous(L, right, true);
+    return sides > 0;
 }
 
 /* The plain table that a FROM item begins with, or ends with after its link table. */
@@ -247,21 +247,47 @@ static pl_node *key_condition(search *s) {
     return all;
 }
 
-/* Pushes the arena in which the ON for joining `right` by foreign keys lives. */
-static pl_node *push_key_condition(lua_State *L, const plua_from *right) {
-    search s = {.L = L, .arena = plua_arena(L)};
-    pl_node *stmt = lua_touserdata(L, 1);
-    leaf left[64];
-    size_t nleft = 0;
-    pl_alloc alloc;
-    pl_arena *scratch = plua_scratch(L, &alloc);
+/* What select_from and joins named, oldest first. */
+static size_t named_leaves(lua_State *L, const pl_node *stmt, leaf *list) {
+    size_t count = 0;
+    for (const pl_node *n = stmt; n; n = plua_previous(n)) {
+        if (n->kind == PL_N_JOINED)
+            add_leaves(L, n->kids[2], list, &count);
+        if ((n->kind == PL_N_JOINED || n->kind == PL_N_FROM) && n->kids[1])
+            add_leaves(L, n->kids[1], list, &count);
+    }
+    for (size_t i = 0; i < count / 2; i++) {
+        leaf swap = list[i];
+        list[i] = list[count - 1 - i];
+        list[count - 1 - i] = swap;
+    }
+    return count;
+}
+
+/* All that the statement reads, its columns' tables too; leaves may be in the scratch. */
+static size_t all_leaves(lua_State *L, pl_node *stmt, pl_arena *scratch, pl_alloc alloc,
+                         leaf *list) {
+    size_t count = 0;
     pl_vec froms;
     pl_vec_init(&froms, alloc);
     if (!pl_statement_froms(stmt, scratch, &froms))
         luaL_error(L, "not enough memory");
     for (size_t i = 0; i < froms.n; i++)
-        add_leaves(L, froms.v[i], left, &nleft);
-    find_key(L, &s, left, nleft, right, !has_joins(stmt));
+        add_leaves(L, froms.v[i], list, &count);
+    return count;
+}
+
+/* Pushes the arena in which the ON for joining `right` by foreign keys lives. */
+static pl_node *push_key_condition(lua_State *L, const plua_from *right) {
+    search s = {.L = L, .arena = plua_arena(L)};
+    pl_node *stmt = lua_touserdata(L, 1);
+    leaf left[64];
+    pl_alloc alloc;
+    pl_arena *scratch = plua_scratch(L, &alloc);
+    bool first = !has_joins(stmt);
+    if (!find_key(L, &s, left, named_leaves(L, stmt, left), right, first) &&
+        !find_key(L, &s, left, all_leaves(L, stmt, scratch, alloc, left), right, first))
+        no_way(L, right);
     pl_node *on = key_condition(&s);
     plua_arena_done(scratch);
     lua_pop(L, 1);
