@@ -195,6 +195,7 @@ static const luaL_Reg core_functions[] = {
     {"class_methods", core_class_methods},
     {"column_info", core_column_info},
     {"query_db", core_query_db},
+    {"select_for", plua_select_for},
     {NULL, NULL},
 };
 

@@ -334,7 +334,21 @@ static int db_select(lua_State *L) {
     }
     if (lua_gettop(L) == 0)
         plua_raise(L, PL_EARGUMENT, "select expects models or expressions");
-    return plua_push_items(L, PL_N_SELECT, 0, 1);
+    plua_push_items(L, PL_N_SELECT, 0, 1);
+    pl_node *n = lua_touserdata(L, -1);
+    if (n->kind == PL_N_SELECT && !plua_statement_db(n)) { /* it names no table */
+        n->value.v.p = plua_test(L, lua_upvalueindex(1), PLUA_DATABASE);
+        lua_pushvalue(L, lua_upvalueindex(1));
+        lua_setiuservalue(L, -2, (int)n->nkids + 1);
+    }
+    return 1;
+}
+
+int plua_select_for(lua_State *L) {
+    plua_check_db(L, 1);
+    lua_settop(L, 1);
+    lua_pushcclosure(L, db_select, 1);
+    return 1;
 }
 
 pl_node *plua_select_entity(lua_State *L, int idx) {
@@ -412,7 +426,6 @@ static const luaL_Reg methods[] = {{"where", query_where},
                                    {NULL, NULL}};
 
 int plua_open_query(lua_State *L) {
-    static const luaL_Reg constructors[] = {{"select", db_select}, {NULL, NULL}};
     plua_node_class(L, PLUA_QUERY, meta, NULL, PLUA_IS_QUERY);
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
@@ -427,6 +440,9 @@ int plua_open_query(lua_State *L) {
     lua_setmetatable(L, -2);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
-    luaL_newlib(L, constructors);
+    lua_createtable(L, 0, 1);
+    lua_pushnil(L);
+    lua_pushcclosure(L, db_select, 1);
+    lua_setfield(L, -2, "select");
     return 1;
 }

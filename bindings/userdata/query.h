@@ -36,6 +36,10 @@ pl_mapper *plua_statement_target(const pl_node *stmt, pl_node **source);
 /* The same for a statement over tables without mapper. */
 pl_table *plua_statement_table(const pl_node *stmt, pl_node **source);
 
+/* core.select_for(db): select of this db, whose queries know their db even when they name
+** no table. */
+int plua_select_for(lua_State *L);
+
 int plua_open_query(lua_State *L);
 int plua_open_derived(lua_State *L);
 

@@ -12,6 +12,7 @@
 #include "userdata/from.h"
 #include "userdata/model.h"
 #include "userdata/null.h"
+#include "userdata/null.h"
 #include "userdata/option.h"
 #include "userdata/relattr.h"
 #include "userdata/schema.h"
@@ -72,9 +73,21 @@ static const pl_metadata *metadata_of(const pl_node *n) {
     return md;
 }
 
+/* The db whose select() made a part of a statement that names no table. */
+static plua_db *maker_of(const pl_node *n) {
+    if (!n)
+        return NULL;
+    if (n->kind == PL_N_SELECT && n->value.v.p)
+        return (plua_db *)(uintptr_t)n->value.v.p;
+    plua_db *db = NULL;
+    for (uint32_t i = 0; i < n->nkids && !db; i++)
+        db = maker_of(n->kids[i]);
+    return db;
+}
+
 plua_db *plua_statement_db(const pl_node *stmt) {
     const pl_metadata *md = metadata_of(stmt);
-    return md ? plua_db_of(md) : NULL;
+    return md ? plua_db_of(md) : maker_of(stmt);
 }
 
 static pl_node *source_of(const pl_node *from) {
@@ -219,6 +232,8 @@ static void push_item(lua_State *L, int idx) {
         return;
     }
     lua_pushvalue(L, idx);
+    if (plua_is_null(L, -1))
+        plua_toexpr(L, -1, NULL);
     const pl_node *n = plua_operand(L, -1);
     if (!n || n->kind == PL_N_ORDER ||
         (plua_tonode_of(L, -1, PLUA_IS_STATEMENT) && n->kind != PL_N_TEXT))
@@ -292,7 +307,7 @@ int plua_push_items(lua_State *L, pl_node_kind kind, int prev, int from) {
     if (prev)
         list = plua_clause(L, kind, prev, (uint32_t)count);
     else
-        list = plua_node_block(L, PLUA_QUERY, kind, (uint32_t)count, 0, count);
+        list = plua_node_block(L, PLUA_QUERY, kind, (uint32_t)count, 0, count + 1);
     for (int i = 0; i < count; i++)
         set_item(L, list, first + (uint32_t)i, top + 1 + i);
     if (kind != PL_N_RETURNING)

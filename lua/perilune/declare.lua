@@ -962,6 +962,7 @@ end
 --- Gives a db object its own constructors: those that need to know it.
 function declare.attach(db)
   local fields = core.db_table(db).fields
+  fields.select = core.select_for(db)
   fields.Model = setmetatable({}, {
     __name = "perilune.ModelFactory",
     __call = function(_, name, spec)
