@@ -9,6 +9,7 @@
 */
 #include "userdata/filter.h"
 #include "userdata/clause.h"
+#include "userdata/enclosed.h"
 #include "userdata/expression.h"
 #include "userdata/model.h"
 #include "userdata/null.h"
@@ -188,7 +189,9 @@ pl_node *plua_push_equalities(lua_State *L, pl_node_kind kind, int prev, int idx
 @tab values
 @treturn Query */
 static int query_filter_by(lua_State *L) {
-    const pl_node *stmt = plua_self_query(L, "filter_by");
+    plua_self_query(L, "filter_by");
+    plua_enclose(L);
+    const pl_node *stmt = lua_touserdata(L, 1);
     if (lua_type(L, 2) != LUA_TTABLE || lua_gettop(L) > 2)
         plua_raise_hint(L, PL_ETYPE, "filter_by{name = \"x\"}",
                         "'filter_by' expects a table of names and values, got %s",

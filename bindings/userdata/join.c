@@ -11,6 +11,7 @@
 ** many-to-many relationship always gets an alias, so that it can be joined again.
 */
 #include "userdata/clause.h"
+#include "userdata/enclosed.h"
 #include "userdata/expression.h"
 #include "userdata/from.h"
 #include "userdata/model.h"
@@ -449,7 +450,8 @@ static int join(lua_State *L, pl_join_op op, const char *method) {
     const pl_node *stmt = plua_self(L, PLUA_IS_QUERY, PLUA_QUERY, method);
     plua_need_argument(L, method);
     for (; stmt; stmt = plua_previous(stmt)) {
-        if (stmt->kind == PL_N_COMPOUND)
+        bool encloses = stmt->kind == PL_N_FROM && stmt->ext == PLUA_ENCLOSES;
+        if (stmt->kind == PL_N_COMPOUND || encloses)
             plua_raise_hint(L, PL_EINVALID, "join with the union's subquery()",
                             "a union cannot be joined to");
     }

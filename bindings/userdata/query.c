@@ -10,6 +10,7 @@
 #include "userdata/query.h"
 #include "userdata/alias.h"
 #include "userdata/clause.h"
+#include "userdata/enclosed.h"
 #include "userdata/execute.h"
 #include "userdata/expression.h"
 #include "userdata/from.h"
@@ -42,18 +43,8 @@ static int push_clause(lua_State *L, pl_node_kind kind, int top) {
     plua_clause(L, kind, 1, (uint32_t)top - 1);
     for (int i = 2; i <= top; i++)
         plua_kid(L, -1, (uint32_t)i - 1, i);
+    plua_turn_clause(L);
     return 1;
-}
-
-/* Clauses that would change what a UNION is made of, not its result. */
-static void refuse_compound(lua_State *L, const char *method) {
-    const pl_node *n = lua_touserdata(L, 1);
-    while (n && n->kind != PL_N_COMPOUND)
-        n = plua_previous(n);
-    if (n)
-        plua_raise_hint(
-            L, PL_EINVALID, "call it on the parts, or select from the union's subquery()",
-            "'%s' cannot be applied to a union, intersection or difference", method);
 }
 
 int plua_conditions(lua_State *L, pl_node_kind kind, const char *method) {
@@ -61,7 +52,7 @@ int plua_conditions(lua_State *L, pl_node_kind kind, const char *method) {
     int top = lua_gettop(L);
     if (top < 2)
         plua_raise(L, PL_EARGUMENT, "'%s' expects a condition, got no argument", method);
-    refuse_compound(L, method);
+    plua_enclose(L);
     for (int i = 2; i <= top; i++) {
         if (lua_type(L, i) == LUA_TFUNCTION) {
             pl_node *source;
@@ -165,7 +156,8 @@ static int query_order_by(lua_State *L) {
 @param expression ...
 @treturn Query */
 static int query_group_by(lua_State *L) {
-    refuse_compound(L, "group_by");
+    plua_self(L, PLUA_IS_QUERY, PLUA_QUERY, "group_by");
+    plua_enclose(L);
     return item_clause(L, PL_N_GROUP_BY, "group_by");
 }
 
@@ -245,7 +237,7 @@ static int query_distinct(lua_State *L) {
         plua_raise_hint(L, PL_ENOTSUPPORTED,
                         "use group_by, or distinct() without columns",
                         "DISTINCT ON columns is not supported by the database");
-    refuse_compound(L, "distinct");
+    plua_enclose(L);
     plua_clause(L, PL_N_DISTINCT, 1, 0);
     return 1;
 }
@@ -254,7 +246,7 @@ static int query_distinct(lua_State *L) {
 int plua_push_froms(lua_State *L, pl_node_kind kind, const char *method) {
     plua_self(L, PLUA_IS_QUERY, PLUA_QUERY, method);
     int top = lua_gettop(L);
-    refuse_compound(L, method);
+    plua_enclose(L);
     pl_node *n = plua_clause(L, kind, 1, (uint32_t)top - 1);
     for (int i = 2; i <= top; i++) {
         plua_from f;
@@ -306,7 +298,7 @@ static int query_with_for_update(lua_State *L) {
 @treturn Query */
 static int query_add_columns(lua_State *L) {
     plua_self(L, PLUA_IS_QUERY, PLUA_QUERY, "add_columns");
-    refuse_compound(L, "add_columns");
+    plua_enclose(L);
     return plua_push_items(L, PL_N_ADD_COLUMNS, 1, 2);
 }
 
@@ -316,7 +308,7 @@ static int query_add_columns(lua_State *L) {
 @treturn Query */
 static int query_with_only_columns(lua_State *L) {
     plua_self(L, PLUA_IS_QUERY, PLUA_QUERY, "with_only_columns");
-    refuse_compound(L, "with_only_columns");
+    plua_enclose(L);
     return plua_push_items(L, PL_N_COLUMNS, 1, 2);
 }
 

@@ -8,6 +8,7 @@
 */
 #include "userdata/alias.h"
 #include "userdata/clause.h"
+#include "userdata/enclosed.h"
 #include "userdata/expression.h"
 #include "userdata/from.h"
 #include "userdata/model.h"
@@ -232,8 +233,6 @@ static void push_item(lua_State *L, int idx) {
         return;
     }
     lua_pushvalue(L, idx);
-    if (plua_is_null(L, -1))
-        plua_toexpr(L, -1, NULL);
     const pl_node *n = plua_operand(L, -1);
     if (!n || n->kind == PL_N_ORDER ||
         (plua_tonode_of(L, -1, PLUA_IS_STATEMENT) && n->kind != PL_N_TEXT))
@@ -310,6 +309,8 @@ int plua_push_items(lua_State *L, pl_node_kind kind, int prev, int from) {
         list = plua_node_block(L, PLUA_QUERY, kind, (uint32_t)count, 0, count + 1);
     for (int i = 0; i < count; i++)
         set_item(L, list, first + (uint32_t)i, top + 1 + i);
+    if (kind == PL_N_COLUMNS || kind == PL_N_ADD_COLUMNS)
+        plua_turn_clause(L);
     if (kind != PL_N_RETURNING)
         add_inheritances(L, list, first);
     lua_replace(L, top + 1);
