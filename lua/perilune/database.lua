@@ -294,9 +294,7 @@ end
 -- @treturn Database
 function database.Database(app, given)
   if not apps.is(app) then
-    if app == nil or type(app) == "table" and getmetatable(app) == nil then
-      app, given = options.call(app or {}, given)
-    end
+    if type(app) == "table" then app, given = options.call(app, given) end
     if app ~= nil and not apps.is(app) then
       raise("ArgumentError",
         "perilune.Database needs an App, got " .. (core.class(app) or type(app)),
@@ -358,7 +356,12 @@ function database.init_app(db, app)
       "app.config.DATABASE_URI = \"sqlite:///file.db\"")
   end
   local engine = check_engine("ENGINE_OPTIONS", setting(config, "ENGINE_OPTIONS", "table") or {})
-  local echo = setting(config, "ECHO", 'boolean|"debug"')
+  local listeners = {
+    echo = setting(config, "ECHO", 'boolean|"debug"'),
+    record_queries = setting(config, "RECORD_QUERIES", "boolean"),
+    track_modifications = setting(config, "TRACK_MODIFICATIONS", "boolean"),
+  }
+  if listeners.echo == nil then listeners.echo = engine.echo end
   local site = d.napps + 1
   if uri then
     core.db_engine(db, nil, uri, app.instance_path, merge(d.engine_options, engine), site)
@@ -366,11 +369,7 @@ function database.init_app(db, app)
   end
   database.add_binds(db, binds or {}, app.instance_path, site, "BINDS")
   d.napps, d.apps[app], app.extensions.perilune = site, site, db
-  if echo == nil then echo = engine.echo end
-  start(db, {
-    echo = echo, record_queries = setting(config, "RECORD_QUERIES", "boolean"),
-    track_modifications = setting(config, "TRACK_MODIFICATIONS", "boolean"),
-  })
+  start(db, listeners)
 end
 
 -- ---- tables -----------------------------------------------------------------------
