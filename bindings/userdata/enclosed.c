@@ -30,8 +30,10 @@ static pl_node *outer_item(lua_State *L, pl_arena *a, pl_node *item, pl_node *so
     case PL_N_COLUMN:
     case PL_N_LABEL: {
         const pl_column *c = item->kind == PL_N_COLUMN ? item->ref : NULL;
-        n = pl_node_column(a, c, source);
+        n = pl_node_new(a, PL_N_COLUMN, 1);
         check_memory(L, n);
+        n->ref = c;
+        n->kids[0] = source;
         n->type = pl_node_type(item);
         n->ext = item->kind == PL_N_COLUMN ? item->ext : 0;
         if (!c) {
