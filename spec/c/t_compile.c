@@ -65,6 +65,9 @@ static void grouping(void **state) {
               "GROUP BY lower(user.name) ORDER BY l");
     check_sql(ORDER_BY(SELECT(COL(F->id)), l),
               "SELECT user.id FROM user ORDER BY lower(user.name)");
+    N *yes = OP(PL_N_BOOL, 1);
+    check_sql(ORDER_BY(GROUP_BY(SELECT(COL(F->id)), AND()), DESC(yes)),
+              "SELECT user.id FROM user GROUP BY NULL ORDER BY NULL DESC");
     check_sql(GROUP_BY(SELECT(FUNC("count")), COL(F->name)),
               "SELECT count(*) AS count_1 FROM user GROUP BY user.name");
 }

@@ -260,7 +260,7 @@ static void copy_result(pl_compiler *c, const pl_fragment *all, pl_arena *arena,
         return;
     }
     uint32_t *plan = pl_arena_array(arena, all->nbinds, sizeof *plan);
-    const pl_table **tables = pl_arena_array(arena, c->tables.n, sizeof *tables);
+    const pl_table **tables = pl_arena_array(arena, c->tables.n, sizeof(pl_table *));
     out->sql = pl_arena_copy(arena, pl_buf_cstr(&all->sql), all->sql.len);
     if (!plan || !tables || !out->sql) {
         pl_set_nomem(c);
@@ -301,6 +301,7 @@ static void compile_into(pl_compiler *c, pl_node *stmt, pl_arena *arena,
         copy_columns(c, q, arena, out);
     if (!pl_failed(c) && arena->failed)
         pl_set_nomem(c);
+    c->out = NULL;
     pl_buf_free(&body.sql);
     pl_buf_free(&all.sql);
 }

@@ -70,10 +70,11 @@ static void write_targets(pl_compiler *c, const pl_node *columns, const pl_table
 }
 
 /* SQLite's RETURNING sees the changed table only, under no name. */
-static void write_returning(pl_compiler *c, pl_query *q) {
+static void write_returning(pl_compiler *c, pl_query *q, bool aliased) {
     if (q->returning.n == 0)
         return;
     c->scope->bare = true;
+    c->scope->hidden = aliased;
     pl_put(c, " RETURNING ");
     for (size_t i = 0; i < q->nitems && !pl_failed(c); i++) {
         const pl_item *item = &q->items[i];
@@ -185,7 +186,7 @@ void pl_write_insert(pl_compiler *c, pl_query *q) {
     c->scope = &scope;
     if (q->conflict)
         write_conflict(c, q, t);
-    write_returning(c, q);
+    write_returning(c, q, false);
     c->scope = NULL;
 }
 
@@ -253,7 +254,7 @@ void pl_write_update(pl_compiler *c, pl_query *q) {
     pl_write_froms(c, froms.v, froms.n);
     pl_write_where(c, " WHERE ", &q->where);
     c->scope = &own;
-    write_returning(c, q);
+    write_returning(c, q, target->kind == PL_N_ALIAS);
     c->scope = NULL;
 }
 
@@ -268,6 +269,6 @@ void pl_write_delete(pl_compiler *c, pl_query *q) {
     pl_scope scope = open_scope(c, q, "DELETE", pl_source_key(c, target));
     c->scope = &scope;
     pl_write_where(c, " WHERE ", &q->where);
-    write_returning(c, q);
+    write_returning(c, q, target->kind == PL_N_ALIAS);
     c->scope = NULL;
 }

@@ -11,7 +11,9 @@
 
 static bool is_visible(const pl_compiler *c, const void *key) {
     for (const pl_scope *s = c->scope; s; s = s->up)
-        if (s->open || pl_list_has(&s->sources, key))
+        if (s->hidden && s != c->scope)
+            continue;
+        else if (s->open || pl_list_has(&s->sources, key))
             return true;
     return !c->scope;
 }
@@ -33,7 +35,8 @@ static void refuse_column(pl_compiler *c, const pl_node *n) {
         pl_hint(c->err, "use a subquery: in_(db.select(...)) or db.exists(...)");
 }
 
-/* ORDER BY of a compound can only name a result column. */
+/* ORDER BY of a compound can only name a result column: by its name where that can be no
+ * other table's column, else by its number. */
 static void write_result_column(pl_compiler *c, const pl_node *n) {
     pl_query *q = c->scope->query;
     size_t found = q->nitems, same = 0;
@@ -57,7 +60,9 @@ static void write_result_column(pl_compiler *c, const pl_node *n) {
         const char *other = pl_item_name(c, q, &q->items[i]);
         same += other && strcmp(other, name) == 0;
     }
-    if (name && same == 1)
+    const pl_item *item = &q->items[found];
+    bool sure = item->label || (q->sole && pl_column_key(c, item->node) == q->sole);
+    if (name && same == 1 && sure)
         pl_put_name(c, name);
     else
         pl_put_int(c, (int64_t)found + 1);

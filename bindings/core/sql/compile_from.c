@@ -135,18 +135,26 @@ typedef struct name_check {
     pl_list leaves;
 } name_check;
 
+static const char *own_name(const pl_node *leaf) {
+    return leaf->kind == PL_N_TABLE ? ((const pl_table *)leaf->ref)->name : leaf->text;
+}
+
+/* Tables of two databases may have one name; all else must differ. */
+static bool is_same_name(const pl_node *a, const pl_node *b) {
+    if (a->kind == PL_N_TABLE && b->kind == PL_N_TABLE)
+        return a->ref == b->ref;
+    const char *x = own_name(a), *y = own_name(b);
+    return a == b || (x && y && strcmp(x, y) == 0);
+}
+
 static void check_leaf(name_check *check, const pl_node *leaf) {
-    const pl_table *t = leaf->kind == PL_N_TABLE ? leaf->ref : NULL;
-    const char *name = t ? t->name : leaf->text;
-    if (!name || leaf->kind == PL_N_TEXT)
+    if (leaf->kind == PL_N_TEXT)
         return;
     for (size_t i = 0; i < check->leaves.n; i++) {
-        const pl_node *other = check->leaves.v[i];
-        const pl_table *ot = other->kind == PL_N_TABLE ? other->ref : NULL;
-        const char *said = ot ? ot->name : other->text;
-        if (strcmp(said, name) != 0 || (t && ot && t != ot))
+        if (!is_same_name(leaf, check->leaves.v[i]))
             continue;
-        pl_refuse(check->c, PL_ECOMPILE, "'%s' stands twice in FROM", name);
+        pl_refuse(check->c, PL_ECOMPILE, "'%s' stands twice in FROM",
+                  pl_source_label(leaf));
         pl_hint(check->c->err, "give one of the two an alias: db.aliased(Model)");
         return;
     }

@@ -4,14 +4,7 @@
 */
 #include "core/sql/compiler.h"
 
-/* ---- lists and conditions, also for the other statements ---- */
-
-void pl_write_list(pl_compiler *c, const pl_list *nodes) {
-    for (size_t i = 0; i < nodes->n && !pl_failed(c); i++) {
-        pl_put(c, i > 0 ? ", " : "");
-        pl_write_in(c, nodes->v[i], PL_AS_VALUE, PL_L_ANY);
-    }
-}
+/* ---- conditions, also of the other statements ---- */
 
 /* and_() of nothing says nothing. */
 static bool is_empty_and(const pl_node *n) {
@@ -97,6 +90,39 @@ static bool is_label_of(const pl_query *q, const pl_node *n) {
     return false;
 }
 
+/* Whether an item would be read as the number of a column: a constant 1 or 0. */
+static bool is_number(const pl_node *n) {
+    while (n->kind == PL_N_LABEL || n->kind == PL_N_COLLATE ||
+           (n->kind == PL_N_UNARY && n->op == PL_OP_NEG))
+        n = n->kids[0];
+    return n->kind == PL_N_BOOL ||
+           ((n->kind == PL_N_AND || n->kind == PL_N_OR) && n->nkids == 0);
+}
+
+/* A constant, which orders and groups nothing, is written so that it is no number. */
+static void write_sorted(pl_compiler *c, const pl_node *n) {
+    if (is_number(n))
+        pl_put(c, "NULL");
+    else
+        pl_write_in(c, n, PL_AS_VALUE, PL_L_ANY);
+}
+
+/* What SQLite resolves in GROUP BY and ORDER BY: no columns of an enclosing statement. */
+static pl_scope *hide_outer(pl_compiler *c) {
+    pl_scope *up = c->scope->up;
+    c->scope->up = NULL;
+    return up;
+}
+
+static void write_group(pl_compiler *c, const pl_list *nodes) {
+    pl_scope *up = hide_outer(c);
+    for (size_t i = 0; i < nodes->n && !pl_failed(c); i++) {
+        pl_put(c, i > 0 ? ", " : " GROUP BY ");
+        write_sorted(c, nodes->v[i]);
+    }
+    c->scope->up = up;
+}
+
 static void write_order_item(pl_compiler *c, const pl_query *q, const pl_node *n) {
     static const char *const nulls[] = {"", " NULLS FIRST", " NULLS LAST"};
     unsigned bits = 0;
@@ -105,17 +131,19 @@ static void write_order_item(pl_compiler *c, const pl_query *q, const pl_node *n
     if (is_label_of(q, n))
         pl_put_name(c, n->text);
     else
-        pl_write_in(c, n, PL_AS_VALUE, PL_L_ANY);
+        write_sorted(c, n);
     if (bits & PL_ORDER_DESC)
         pl_put(c, " DESC");
     pl_put(c, nulls[bits >> 1 & 3 ? (bits & PL_ORDER_NULLS_FIRST ? 1 : 2) : 0]);
 }
 
 static void write_order(pl_compiler *c, const pl_query *q, const pl_list *order) {
+    pl_scope *up = hide_outer(c);
     for (size_t i = 0; i < order->n && !pl_failed(c); i++) {
         pl_put(c, i > 0 ? ", " : " ORDER BY ");
         write_order_item(c, q, order->v[i]);
     }
+    c->scope->up = up;
 }
 
 static void write_limit(pl_compiler *c, const pl_query *q) {
@@ -149,10 +177,7 @@ static void write_body(pl_compiler *c, pl_query *q, pl_select_use use,
     write_items(c, q, use);
     pl_write_froms(c, froms, nfroms);
     pl_write_where(c, " WHERE ", &q->where);
-    if (q->group.n > 0) {
-        pl_put(c, " GROUP BY ");
-        pl_write_list(c, &q->group);
-    }
+    write_group(c, &q->group);
     pl_write_where(c, " HAVING ", &q->having);
     write_order(c, q, &q->order);
     write_limit(c, q);
@@ -173,6 +198,7 @@ static void write_plain(pl_compiler *c, pl_query *q, pl_select_use use) {
         return;
     pl_check_cartesian(c, q, froms, n);
     c->scope = &scope;
+    q->sole = scope.sources.n == 1 ? scope.sources.v[0] : NULL;
     write_body(c, q, use, froms, n);
     c->scope = scope.up;
 }

@@ -53,7 +53,8 @@ typedef struct pl_query {
     bool distinct;
     pl_item *items; /* columns flattened; a compound has those of its first member */
     size_t nitems;
-    bool named; /* exposed names of a derived table were given */
+    const void *sole; /* key of the only source in FROM, once that is known, or NULL */
+    bool named;       /* exposed names of a derived table were given */
 } pl_query;
 
 /* One comma-separated thing of FROM: a base and what is joined to it. */
@@ -80,6 +81,7 @@ typedef struct pl_scope {
     const char *what; /* "SELECT", "DELETE" ... for messages */
     bool open;        /* FROM holds raw text: any name may be there */
     bool bare;        /* columns are written without their table */
+    bool hidden;      /* subqueries do not see it: an alias in RETURNING */
     bool compound;    /* ORDER BY of a compound: names of result columns only */
 } pl_scope;
 
@@ -161,7 +163,6 @@ void pl_write_insert(pl_compiler *c, pl_query *q);
 void pl_write_update(pl_compiler *c, pl_query *q);
 void pl_write_delete(pl_compiler *c, pl_query *q);
 void pl_write_where(pl_compiler *c, const char *word, const pl_list *conditions);
-void pl_write_list(pl_compiler *c, const pl_list *nodes);
 void pl_register_with(pl_compiler *c, const pl_query *q);
 
 /* ---- names (compile_name.c) ---- */

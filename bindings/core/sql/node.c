@@ -121,7 +121,7 @@ static void write_record(const walk *w, const pl_node *n) {
     if (n->nkids)
         has |= HAS_KIDS, len += put(rec + len, &n->nkids, sizeof n->nkids);
     if (n->type)
-        has |= HAS_TYPE, len += put(rec + len, &n->type, sizeof n->type);
+        has |= HAS_TYPE, len += put(rec + len, &n->type, sizeof(void *));
     if (n->ref)
         has |= HAS_REF, len += put(rec + len, &n->ref, sizeof n->ref);
     if (n->text)

@@ -98,9 +98,11 @@ pl_query *pl_query_of(pl_compiler *c, pl_node *stmt) {
     pl_list chain = {0};
     q = pl_scratch(c, sizeof *q);
     pl_node *n = stmt;
-    for (; q && n && !is_head(n); n = n->kids[0])
+    for (; n && !is_head(n); n = n->kids[0])
         pl_list_add(c, &chain, n);
-    if (pl_failed(c))
+    if (!n)
+        pl_refuse(c, PL_EARGUMENT, "a clause stands without a statement");
+    if (!q || !n || pl_failed(c))
         return NULL;
     q->head = n;
     if (n->kind == PL_N_SELECT)
