@@ -78,7 +78,7 @@ static pl_code find_columns(pl_constraint *fk, pl_column **targets, pl_error *er
                        fk->table->name, fk->ncolumns, t->name, t->npk);
     for (size_t i = 0; i < fk->ncolumns; i++) {
         targets[i] = fk->ref_columns ? pl_table_column(t, fk->ref_columns[i]) : t->pk[i];
-        if (!targets[i])
+        if (!targets[i] && fk->ref_columns)
             targets[i] = pl_table_column_by_key(t, fk->ref_columns[i]);
         if (!targets[i])
             return no_column(fk, i, err);
@@ -112,8 +112,8 @@ static pl_code resolve_to(pl_constraint *fk, int depth, pl_error *err) {
         fk->target = find_table(fk);
         if (!fk->target)
             return no_table(fk, err);
-        pl_column **targets =
-            pl_arena_array(&fk->table->metadata->arena, fk->ncolumns, sizeof *targets);
+        pl_column **targets = pl_arena_array(&fk->table->metadata->arena, fk->ncolumns,
+                                             sizeof(pl_column *));
         if (!targets)
             return pl_nomem(err);
         code = find_columns(fk, targets, err);

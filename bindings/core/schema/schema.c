@@ -131,11 +131,11 @@ static bool reserve(pl_arena *a, pl_column ***array, size_t n) {
     enum { FIRST = 8 };
     if (*array && (n < FIRST || (n & (n - 1)) != 0))
         return true;
-    pl_column **p = pl_arena_array(a, n < FIRST ? FIRST : n * 2, sizeof *p);
+    pl_column **p = pl_arena_array(a, n < FIRST ? FIRST : n * 2, sizeof(pl_column *));
     if (!p)
         return false;
-    if (n > 0)
-        memcpy(p, *array, n * sizeof *p);
+    if (*array)
+        memcpy(p, *array, n * sizeof(pl_column *));
     *array = p;
     return true;
 }
@@ -222,7 +222,7 @@ static pl_constraint *primary_of(const pl_table *t) {
 static bool collect_key(pl_table *t) {
     pl_arena *a = &t->metadata->arena;
     const pl_constraint *given = primary_of(t);
-    pl_column **pk = pl_arena_array(a, t->ncolumns, sizeof *pk);
+    pl_column **pk = pl_arena_array(a, t->ncolumns, sizeof(pl_column *));
     size_t n = 0;
     if (!pk)
         return false;

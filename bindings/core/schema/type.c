@@ -97,7 +97,8 @@ static bool to_integer(pl_slot *v) {
         return true;
     if (v->tag != PL_REAL || floor(v->v.r) != v->v.r)
         return false;
-    if (!(v->v.r >= -0x1p63 && v->v.r < 0x1p63))
+    double limit = 9223372036854775808.0;
+    if (v->v.r < -limit || v->v.r >= limit)
         return false;
     v->v.i = (int64_t)v->v.r;
     v->tag = PL_INT;
