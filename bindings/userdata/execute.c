@@ -45,6 +45,7 @@ typedef struct run {
     pl_slot *columns; /* one row */
     int rowmeta;      /* metatable of rows, when there are several items */
     plua_eager *eager;
+    bool unique; /* an entity that several rows repeat counts once */
 } run;
 
 static plua_session *query_session(lua_State *L, int idx) {
@@ -167,13 +168,21 @@ static void push_row(lua_State *L, run *r) {
 }
 
 /*
-** All rows as a list. Rows of one entity count once each (an eager join repeats them).
-** [-0, +1, v]
+** Whether rows may repeat the only entity of a statement: a join does, and UNION ALL.
+** A statement over several tables is taken for one that does; looking costs little.
 */
+static bool may_repeat(const run *r, pl_node *stmt) {
+    if (r->nitems != 1 || !r->items[0].maker)
+        return false;
+    return r->cursor->compiled->ntables > 1 || pl_statement_find(stmt, PL_N_COMPOUND) ||
+           pl_statement_find(stmt, PL_N_JOINED);
+}
+
+/* All rows as a list. [-0, +1, v] */
 static lua_Integer collect(lua_State *L, run *r, lua_Integer max) {
     lua_newtable(L);
     int list = lua_gettop(L);
-    bool unique = r->eager && plua_eager_repeats(r->eager);
+    bool unique = r->unique || (r->eager && plua_eager_repeats(r->eager));
     if (unique)
         lua_newtable(L);
     lua_Integer n = 0;
@@ -209,7 +218,10 @@ static void leave(lua_State *L, int base) {
 static lua_Integer run_all(lua_State *L, plua_session *s, int idx, int params,
                            lua_Integer max) {
     int base = lua_gettop(L);
-    lua_Integer n = collect(L, begin(L, s, idx, params), max);
+    idx = lua_absindex(L, idx);
+    run *r = begin(L, s, idx, params);
+    r->unique = may_repeat(r, lua_touserdata(L, idx));
+    lua_Integer n = collect(L, r, max);
     leave(L, base);
     return n;
 }
@@ -335,10 +347,19 @@ static int query_any(lua_State *L) {
 
 /* ---- get --------------------------------------------------------------------------- */
 
+static void wrong_count(lua_State *L, const pl_mapper *m, int n) {
+    plua_raise(L, PL_EINVALID,
+               "Incorrect number of values in identifier to get %s: %d given, %d wanted",
+               m->name, n, m->npk);
+}
+
 /* Key values at stack idx.. (scalars, or one table by position or name) to slots. */
 static void key_values(lua_State *L, const pl_mapper *m, int idx, pl_slot *values) {
     int n = lua_gettop(L) - idx + 1;
     if (n == 1 && lua_istable(L, idx)) {
+        int given = (int)luaL_len(L, idx);
+        if (given > m->npk)
+            wrong_count(L, m, given);
         for (int i = 0; i < m->npk; i++) {
             if (lua_getfield(L, idx, m->attrs[m->pk[i]].name) == LUA_TNIL) {
                 lua_pop(L, 1);
@@ -349,10 +370,7 @@ static void key_values(lua_State *L, const pl_mapper *m, int idx, pl_slot *value
         n = m->npk;
     }
     if (n != m->npk)
-        plua_raise(
-            L, PL_EINVALID,
-            "Incorrect number of values in identifier to get %s: %d given, %d wanted",
-            m->name, n, m->npk);
+        wrong_count(L, m, n);
     for (int i = 0; i < n; i++) {
         const pl_attr *a = &m->attrs[m->pk[i]];
         plua_to_slot(L, idx + i, a->type, a->label ? a->label : a->name, &values[i]);
