@@ -25,6 +25,9 @@ int plua_push_froms(lua_State *L, pl_node_kind kind, const char *method);
 */
 int plua_push_items(lua_State *L, pl_node_kind kind, int prev, int from);
 
+/* Raises unless the value at idx is a query with as many columns as `first`. */
+void plua_check_width(lua_State *L, const pl_node *first, int idx, const char *method);
+
 /* Raises AttributeError "WHAT 'name'" for the key at argument 2, suggesting the nearest
 ** key of the table at `names`. [-0, +0, v] */
 _Noreturn void plua_no_member(lua_State *L, int names, const char *what);

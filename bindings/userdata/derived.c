@@ -108,6 +108,33 @@ static int query_exists(lua_State *L) {
 
 /* ---- unions ---- */
 
+/* Number of columns that a query returns, 0 when only the database knows. */
+static size_t count_columns(const pl_node *stmt) {
+    enum { MAX_ITEMS = 64 };
+    pl_node *items[MAX_ITEMS];
+    size_t n = plua_statement_list(stmt, items, MAX_ITEMS), count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i == MAX_ITEMS || items[i]->kind == PL_N_TEXT || items[i]->kind == PL_N_STAR)
+            return 0;
+        count += items[i]->kind == PL_N_ENTITY ? items[i]->nkids : 1;
+    }
+    return count;
+}
+
+void plua_check_width(lua_State *L, const pl_node *first, int idx, const char *method) {
+    const pl_node *other = plua_tonode_of(L, idx, PLUA_IS_QUERY);
+    if (!other)
+        plua_raise(L, PL_ETYPE, "'%s' expects queries, got %s", method,
+                   plua_typename(L, idx));
+    size_t a = count_columns(first), b = count_columns(other);
+    if (a > 0 && b > 0 && a != b)
+        plua_raise(
+            L, PL_ECOMPILE,
+            "All queries of a %s must return the same number of columns: the first "
+            "returns %d, another %d",
+            method, (int)a, (int)b);
+}
+
 /* Pushes the compound of the queries from stack index `first` on. */
 static int compound(lua_State *L, pl_set_op op, const char *method) {
     int n = lua_gettop(L);
@@ -116,7 +143,9 @@ static int compound(lua_State *L, pl_set_op op, const char *method) {
     pl_node *both = plua_node(L, PLUA_QUERY, PL_N_COMPOUND, (uint32_t)n, NULL, 0);
     both->op = (uint8_t)op;
     for (int i = 1; i <= n; i++) {
-        if (!plua_tonode_of(L, i, PLUA_IS_QUERY))
+        if (i > 1)
+            plua_check_width(L, both->kids[0], i, method);
+        else if (!plua_tonode_of(L, i, PLUA_IS_QUERY))
             plua_raise(L, PL_ETYPE, "'%s' expects queries, got %s", method,
                        plua_typename(L, i));
         plua_kid(L, -1, (uint32_t)i - 1, i);

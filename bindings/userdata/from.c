@@ -356,9 +356,7 @@ static int from_union(lua_State *L, pl_set_op op, const char *method) {
     plua_kid(L, -1, 0, 1);
     both->kids[0] = cte->kids[0];
     for (int i = 2; i <= top; i++) {
-        if (!plua_tonode_of(L, i, PLUA_IS_QUERY))
-            plua_raise(L, PL_ETYPE, "'%s' expects queries, got %s", method,
-                       plua_typename(L, i));
+        plua_check_width(L, both->kids[0], i, method);
         plua_kid(L, -1, (uint32_t)i - 1, i);
     }
     pl_node *n = plua_node(L, PLUA_FROM, PL_N_CTE, 1, cte->text, cte->len);

@@ -94,25 +94,53 @@ static int query_having(lua_State *L) {
     return plua_conditions(L, PL_N_HAVING, "having");
 }
 
-/* The label or the column a name means in ORDER BY and GROUP BY. */
+/* What a name in ORDER BY means among the items of a select list. */
+typedef enum named_kind { NAMED_NOTHING, NAMED_LABEL, NAMED_ATTRIBUTE } named_kind;
+
+static bool is_text(const char *s, const char *name) {
+    return s && strcmp(s, name) == 0;
+}
+
+static named_kind find_named(const pl_node *item, const char *name,
+                             const pl_attr **attr) {
+    const pl_column *c = item->kind == PL_N_COLUMN ? item->ref : NULL;
+    if (c)
+        return is_text(c->name, name) || is_text(c->key, name) ? NAMED_LABEL
+                                                               : NAMED_NOTHING;
+    if (item->kind != PL_N_ENTITY) /* a text may have any name in it */
+        return item->kind == PL_N_TEXT || is_text(item->text, name) ? NAMED_LABEL
+                                                                    : NAMED_NOTHING;
+    const pl_mapper *m = item->ref;
+    uint16_t slot = pl_mapper_slot(m, name);
+    if (slot == PL_NO_SLOT)
+        return NAMED_NOTHING;
+    *attr = &m->attrs[slot];
+    bool plain = item->nkids > 0 && item->kids[0]->nkids == 0;
+    return plain && m->attrs[slot].column ? NAMED_ATTRIBUTE : NAMED_LABEL;
+}
+
+/* Pushes the label or the column that the string at idx means. */
 static void push_named(lua_State *L, int idx) {
-    size_t len;
-    const char *name = plua_check_name(L, idx, false, "label or column name", &len);
-    uint32_t first;
-    const pl_node *items = plua_statement_items(lua_touserdata(L, 1), &first);
-    const pl_mapper *m = NULL;
-    for (uint32_t i = first; items && i < items->nkids; i++) {
-        const pl_node *n = items->kids[i];
-        if (n->kind == PL_N_LABEL && n->len == len && memcmp(n->text, name, len) == 0)
-            m = NULL, i = items->nkids;
-        else if (n->kind == PL_N_ENTITY && !m && n->nkids > 0 && n->kids[0]->nkids == 0)
-            m = n->ref;
+    enum { MAX_ITEMS = 64 };
+    pl_node *items[MAX_ITEMS];
+    const char *name = lua_tostring(L, idx);
+    size_t n = plua_statement_list(lua_touserdata(L, 1), items, MAX_ITEMS);
+    named_kind found = NAMED_NOTHING;
+    const pl_attr *attr = NULL;
+    for (size_t i = 0; i < n && i < MAX_ITEMS && found != NAMED_LABEL; i++) {
+        named_kind kind = find_named(items[i], name, &attr);
+        found = kind != NAMED_NOTHING ? kind : found;
     }
-    uint16_t slot = m ? pl_mapper_slot(m, name) : PL_NO_SLOT;
-    if (slot != PL_NO_SLOT && m->attrs[slot].column)
-        plua_column_node(L, m->attrs[slot].column, m->attrs[slot].type, 0, 1);
+    if (found == NAMED_ATTRIBUTE)
+        plua_column_node(L, attr->column, attr->type, 0, 1);
+    else if (found == NAMED_LABEL)
+        plua_node(L, PLUA_EXPRESSION, PL_N_IDENT, 0, name, lua_rawlen(L, idx));
     else
-        plua_node(L, PLUA_EXPRESSION, PL_N_IDENT, 0, name, len);
+        plua_raise_hint(L, PL_ECOMPILE,
+                        "name an attribute, or write db.text(\"...\") for SQL text",
+                        "Can't resolve label reference '%s': nothing selected is called "
+                        "so",
+                        name);
 }
 
 /* Items of ORDER BY or GROUP BY from argument 2 on. */
