@@ -334,7 +334,7 @@ static void depth_is_bounded(void **state) {
         right = BIN(PL_OP_CONCAT, STR("x"), right);
     check_error(SELECT(right), PL_ECOMPILE, "more than 1000 deep");
     N *chain = SELECT(COL(F->id));
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < 3000; i++)
         chain = WHERE(chain, EQ(COL(F->id), INT(i)));
     pl_compiled c;
     assert_int_equal(compile(chain, &c), PL_OK);

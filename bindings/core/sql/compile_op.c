@@ -295,8 +295,15 @@ void pl_write_binary(pl_compiler *c, const pl_node *n, pl_form form) {
     }
 }
 
-/* SQLite takes trees of limited depth, and a chain is one: long ones are grouped. */
 enum { GROUP = 128 };
+
+void pl_open_group(pl_compiler *c, size_t i, size_t n) {
+    pl_put(c, n > 2 * GROUP && i % GROUP == 0 ? "(" : "");
+}
+
+void pl_close_group(pl_compiler *c, size_t i, size_t n) {
+    pl_put(c, n > 2 * GROUP && (i % GROUP == GROUP - 1 || i == n - 1) ? ")" : "");
+}
 
 void pl_write_and_or(pl_compiler *c, const pl_node *n, pl_form form) {
     bool all = n->kind == PL_N_AND;
@@ -313,12 +320,11 @@ void pl_write_and_or(pl_compiler *c, const pl_node *n, pl_form form) {
         write_not(c, n);
         return;
     }
-    bool many = n->nkids > 2 * GROUP;
     for (uint32_t i = 0; i < n->nkids && !pl_failed(c); i++) {
         pl_put(c, i == 0 ? "" : all ? " AND " : " OR ");
-        pl_put(c, many && i % GROUP == 0 ? "(" : "");
+        pl_open_group(c, i, n->nkids);
         pl_write_in(c, n->kids[i], PL_AS_CONDITION, all ? PL_L_AND : PL_L_OR);
-        pl_put(c, many && (i % GROUP == GROUP - 1 || i == n->nkids - 1) ? ")" : "");
+        pl_close_group(c, i, n->nkids);
     }
 }
 

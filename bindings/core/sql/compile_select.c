@@ -19,8 +19,10 @@ void pl_write_where(pl_compiler *c, const char *word, const pl_list *conditions)
         const pl_node *condition = conditions->v[i];
         if (is_empty_and(condition))
             continue;
-        pl_put(c, written++ > 0 ? " AND " : word);
+        pl_put(c, written == 0 ? word : " AND ");
+        pl_open_group(c, written, n);
         pl_write_in(c, condition, PL_AS_CONDITION, n > 1 ? PL_L_AND : PL_L_ANY);
+        pl_close_group(c, written++, n);
     }
 }
 

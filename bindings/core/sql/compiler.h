@@ -258,6 +258,11 @@ void pl_write(pl_compiler *c, const pl_node *n, pl_form form);
 /* The same in parentheses where it binds less than `least`. */
 void pl_write_in(pl_compiler *c, const pl_node *n, pl_form form, pl_level least);
 
+/* SQLite takes trees of limited depth, and a chain of n conditions is one: long chains go
+ * in parentheses in groups. Before and after condition i. */
+void pl_open_group(pl_compiler *c, size_t i, size_t n);
+void pl_close_group(pl_compiler *c, size_t i, size_t n);
+
 /* Writers of the operators, for the table in compile_expr.c. */
 void pl_write_unary(pl_compiler *c, const pl_node *n, pl_form form);
 void pl_write_binary(pl_compiler *c, const pl_node *n, pl_form form);
