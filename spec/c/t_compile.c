@@ -532,6 +532,37 @@ static void statement_helpers(void **state) {
     pl_vec_free(&froms);
 }
 
+/* What would mean something else to SQLite, or nothing. */
+static void other_readings(void **state) {
+    (void)state;
+    N *both = OP(PL_N_COMPOUND, PL_SET_UNION, SELECT(COL(F->id), COL(F->title)),
+                 SELECT(INT(1), STR("x")));
+    check_sql(ORDER_BY(both, COL(F->id)),
+              "SELECT user.id, post.title FROM user, post UNION SELECT ? AS anon_1, "
+              "? AS anon_2 ORDER BY 1");
+    N *label = SELECT(LABEL(COL(F->id), "x"), COL(F->title));
+    check_sql(ORDER_BY(OP(PL_N_COMPOUND, PL_SET_UNION, label, SELECT(INT(1), INT(2))),
+                       COL(F->id)),
+              "SELECT user.id AS x, post.title FROM user, post UNION SELECT ? AS anon_1, "
+              "? AS anon_2 ORDER BY x");
+    N *mine = EQ(COL(F->user_id), COL(F->id));
+    N *posts = WHERE(SELECT(COL(F->pid)), mine);
+    check_error(SELECT(COL(F->id), SCALAR(ORDER_BY(posts, COL(F->age)))), PL_EINVALID,
+                "user is not in FROM");
+    check_error(SELECT(COL(F->id), SCALAR(GROUP_BY(posts, COL(F->age)))), PL_EINVALID,
+                "user is not in FROM");
+    N *u = ALIAS(TABLE(F->user), "u");
+    N *same = WHERE(SELECT(COL(F->pid)), EQ(COL(F->user_id), FROM_COL(u, F->id)));
+    check_error(NODE(PL_N_RETURNING, NODE(PL_N_DELETE, u), SCALAR(same)), PL_EINVALID,
+                "u is not in");
+    check_sql(NODE(PL_N_RETURNING, NODE(PL_N_DELETE, TABLE(F->user)), SCALAR(posts)),
+              "DELETE FROM user RETURNING (SELECT post.id FROM post WHERE "
+              "post.user_id = user.id)");
+    N *sub = ALIAS(SELECT(COL(F->id)), NULL);
+    check_error(FROM(SELECT(COL(F->pid)), NODE(PL_N_JOIN, sub, sub, NIL)), PL_ECOMPILE,
+                "stands twice");
+}
+
 /* A schema name stands before its tables everywhere but in REFERENCES. */
 static void schemas(void **state) {
     (void)state;
@@ -572,6 +603,7 @@ int main(void) {
         T(result_columns),
         T(statement_helpers),
         T(schemas),
+        T(other_readings),
     };
     return cmocka_run_group_tests_name("compile", tests, NULL, NULL);
 }
