@@ -35,7 +35,7 @@ plua_alias *plua_push_alias(lua_State *L, int model, int source) {
     pl_arena *a = plua_arena(L);
     alias->entity = pl_mapper_entity(a, m->mapper, alias->source, false);
     if (!alias->entity)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     lua_setiuservalue(L, -2, VALUE_ARENA);
     return alias;
 }
@@ -48,7 +48,7 @@ static void push_joined_select(lua_State *L, const plua_model *model) {
     pl_node *select = pl_node_new(a, PL_N_SELECT, 1);
     pl_node *clause = select ? pl_node_clause(a, PL_N_FROM, select, from) : NULL;
     if (!entity || !clause)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     select->kids[0] = entity;
     pl_node *n = plua_node_block(L, PLUA_FROM, PL_N_ALIAS, 1, 0, 2);
     n->kids[0] = clause;

@@ -17,8 +17,8 @@
 
 /* ---- names ---- */
 
-static _Noreturn void no_column(lua_State *L, const pl_table *t, const pl_mapper *m,
-                                const char *name) {
+static __attribute__((noreturn)) void no_column(lua_State *L, const pl_table *t,
+                                                const pl_mapper *m, const char *name) {
     const char *names[512];
     int n = 0;
     for (int i = 0; m && i < m->nslots && n < 500; i++)

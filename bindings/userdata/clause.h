@@ -30,7 +30,7 @@ void plua_check_width(lua_State *L, const pl_node *first, int idx, const char *m
 
 /* Raises AttributeError "WHAT 'name'" for the key at argument 2, suggesting the nearest
 ** key of the table at `names`. [-0, +0, v] */
-_Noreturn void plua_no_member(lua_State *L, int names, const char *what);
+__attribute__((noreturn)) void plua_no_member(lua_State *L, int names, const char *what);
 
 /* Methods of queries that stand in files of their own. */
 extern const luaL_Reg plua_filter_methods[];  /* filter.c */

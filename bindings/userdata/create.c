@@ -23,7 +23,7 @@ static pl_vec *wanted_tables(lua_State *L, int idx, const pl_metadata *md, pl_ve
         lua_rawgeti(L, idx, (lua_Integer)i);
         plua_table *u = plua_check_table(L, -1);
         if (u->t->metadata == md && !pl_vec_push(out, u->t))
-            luaL_error(L, "not enough memory");
+            plua_nomem(L);
         lua_pop(L, 1);
     }
     return out;

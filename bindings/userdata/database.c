@@ -103,7 +103,7 @@ plua_engine *plua_engine_of(const pl_table *t) {
 static plua_engine *new_engine(lua_State *L, plua_db *db, const char *key) {
     plua_engine *e = pl_arena_get(&db->objects, sizeof *e);
     if (!e)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     e->db = db;
     e->key = pl_arena_str(&db->objects, key);
     pl_metadata_init(&e->md, db->objects.alloc, plua_rt(L)->alloc);
@@ -142,7 +142,7 @@ plua_site *plua_engine_site(lua_State *L, plua_engine *e, int app) {
         return site;
     site = pl_arena_get(&e->db->objects, sizeof *site);
     if (!site)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     site->engine = e;
     site->app = app;
     site->next = e->sites;
@@ -347,7 +347,7 @@ static void read_pragmas(lua_State *L, plua_site *site, int options) {
     pl_arena *arena = &site->engine->db->objects;
     pl_pragma *list = pl_arena_array(arena, n + 1, sizeof *list);
     if (!list)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     n = 0;
     lua_pushnil(L);
     while (lua_next(L, t)) {

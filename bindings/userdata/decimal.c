@@ -79,7 +79,7 @@ pl_decimal_rc plua_todecimal_text(lua_State *L, int idx, bool floats,
 /* ---- errors ----------------------------------------------------------------- */
 
 /* Raises for an operand that gave rc. */
-_Noreturn static void refuse(lua_State *L, int idx, pl_decimal_rc rc) {
+__attribute__((noreturn)) static void refuse(lua_State *L, int idx, pl_decimal_rc rc) {
     const char *shown = luaL_tolstring(L, idx, NULL);
     if (rc == PL_DECIMAL_INEXACT)
         plua_raise_hint(L, PL_ETYPE, "as in decimal '0.1'",

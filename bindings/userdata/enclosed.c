@@ -17,7 +17,7 @@ static pl_node *compound_of(const pl_node *n) {
 
 static void check_memory(lua_State *L, const void *p) {
     if (!p)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
 }
 
 /* What an item of the union is when it comes from the derived table. */

@@ -20,8 +20,8 @@ enum { PLUA_ENCLOSES = 1 };
 void plua_enclose(lua_State *L);
 
 /* Turns the kids, from the second on, of the clause on top (whose kids are userdata at
-*the
-** user values) to the derived table, when its statement reads from one. [-0, +0, m] */
+ *the
+ ** user values) to the derived table, when its statement reads from one. [-0, +0, m] */
 void plua_turn_clause(lua_State *L);
 
 #endif

@@ -12,7 +12,7 @@
 
 static void check_memory(lua_State *L, const void *p) {
     if (!p)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
 }
 
 static bool has_table(const pl_mapper *m, const pl_table *t) {

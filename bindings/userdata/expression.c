@@ -72,7 +72,8 @@ static bool is_null(const pl_node *n) {
     return n->kind == PL_N_NULL || (n->kind == PL_N_LITERAL && n->value.tag == PL_NULL);
 }
 
-static _Noreturn void no_order(lua_State *L, const char *what, const char *method) {
+static __attribute__((noreturn)) void no_order(lua_State *L, const char *what,
+                                               const char *method) {
     plua_raise_hint(L, PL_EARGUMENT,
                     "only eq, ne, is, is_not and is_distinct_from take nil, true, false",
                     "'%s' cannot compare with %s", method, what);

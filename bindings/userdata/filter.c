@@ -27,8 +27,8 @@ typedef struct entry {
     int value; /* stack index of the value, or of the condition when column is NULL */
 } entry;
 
-static _Noreturn void no_such_name(lua_State *L, const plua_names *names,
-                                   const char *name) {
+static __attribute__((noreturn)) void no_such_name(lua_State *L, const plua_names *names,
+                                                   const char *name) {
     const char *list[512];
     int n = 0;
     const pl_mapper *m = names->mapper;

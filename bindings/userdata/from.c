@@ -42,7 +42,7 @@ static void from_mapper(lua_State *L, int idx, pl_mapper *m, plua_from *f) {
     pl_arena *a = plua_arena(L);
     f->from = pl_mapper_from(a, m);
     if (!f->from)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
 }
 
 bool plua_test_from(lua_State *L, int idx, plua_from *f) {
@@ -83,7 +83,7 @@ void plua_set_from(lua_State *L, int node, uint32_t i, pl_node *from) {
     node = lua_absindex(L, node);
     pl_node *n = lua_touserdata(L, node);
     if (!from)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     n->kids[i] = from;
     lua_setiuservalue(L, node, (int)i + 1);
 }
@@ -403,7 +403,7 @@ static int from_index(lua_State *L) {
     return 1;
 }
 
-static _Noreturn void no_column(lua_State *L, int from) {
+static __attribute__((noreturn)) void no_column(lua_State *L, int from) {
     push_names(L, from);
     const char *names[128];
     int n = 0;

@@ -20,7 +20,7 @@ enum { MAX_COLUMNS = 64 };
 
 static pl_node *need(lua_State *L, pl_node *n) {
     if (!n)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     return n;
 }
 
@@ -100,7 +100,7 @@ static void compile(lua_State *L, plua_model *model, const pl_slot *values) {
     model->get_len = c->len;
     model->get_sql = pl_arena_copy(&model->db->objects, c->sql, c->len);
     if (!model->get_sql || !model->get_columns)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     lua_settop(L, top);
     plua_arena_done(a);
 }

@@ -83,7 +83,19 @@ static void push_object(lua_State *L, const void *object) {
         lua_rawgetp(L, -1, object);
     else
         lua_pushnil(L);
+    lua_pushnil(L);
+    lua_setfield(L, -4, "objects");
     lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+void plua_offer_object(lua_State *L, int idx, const void *object) {
+    idx = lua_absindex(L, idx);
+    plua_shared(L);
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, idx);
+    lua_rawsetp(L, -2, object);
+    lua_setfield(L, -2, "objects");
     lua_pop(L, 1);
 }
 
@@ -132,7 +144,8 @@ void plua_throw(lua_State *L) {
         lua_pushnil(L);
         lua_setiuservalue(L, -3, 2);
     } else if (rt->err.code == PL_ENOMEM) {
-        luaL_error(L, "not enough memory");
+        pl_error_clear(&rt->err);
+        plua_nomem(L);
     } else {
         plua_push_error(L);
         set_where(L);
@@ -140,6 +153,11 @@ void plua_throw(lua_State *L) {
     pl_error_clear(&rt->err);
     lua_error(L);
     abort(); /* not reached: lua_error does not return */
+}
+
+void plua_nomem(lua_State *L) {
+    luaL_error(L, "not enough memory");
+    abort(); /* not reached */
 }
 
 void plua_check(lua_State *L, pl_code code) {
@@ -169,6 +187,30 @@ void plua_raise_hint(lua_State *L, pl_code code, const char *hint, const char *f
     lua_pushvfstring(L, fmt, ap);
     va_end(ap);
     start_error(L, code, hint);
+    plua_throw(L);
+}
+
+/* Whether a text is "Model.attribute". */
+static bool is_label(const char *text) {
+    const char *dot = strchr(text, '.');
+    return dot && dot != text && dot[1] && !strpbrk(text, " \t(") &&
+           !strchr(dot + 1, '.');
+}
+
+void plua_blame(pl_error *e, const char *where) {
+    if (!e->attribute && is_label(where))
+        e->attribute = pl_error_text(e, where);
+}
+
+void plua_raise_at(lua_State *L, pl_code code, const char *where, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    lua_pushfstring(L, "%s: ", where);
+    lua_pushvfstring(L, fmt, ap);
+    va_end(ap);
+    lua_concat(L, 2);
+    start_error(L, code, NULL);
+    plua_blame(&plua_rt(L)->err, where);
     plua_throw(L);
 }
 

@@ -63,17 +63,30 @@ pl_error *plua_err(lua_State *L);
 
 /* Raises what the runtime's error holds (or the Lua error a callback left). [-0, +0, v]
  */
-_Noreturn void plua_throw(lua_State *L);
+__attribute__((noreturn)) void plua_throw(lua_State *L);
+
+/* Raises "not enough memory". [-0, +0, v] */
+__attribute__((noreturn)) void plua_nomem(lua_State *L);
 
 /* Raises when code is not PL_OK. */
 void plua_check(lua_State *L, pl_code code);
 
 /* Raises an error of a class with a message (lua_pushfstring's directives). */
-_Noreturn void plua_raise(lua_State *L, pl_code code, const char *fmt, ...);
+__attribute__((noreturn)) void plua_raise(lua_State *L, pl_code code, const char *fmt,
+                                          ...);
 
 /* The same with a way out. */
-_Noreturn void plua_raise_hint(lua_State *L, pl_code code, const char *hint,
-                               const char *fmt, ...);
+__attribute__((noreturn)) void plua_raise_hint(lua_State *L, pl_code code,
+                                               const char *hint, const char *fmt, ...);
+
+/* "where: message"; err.attribute is `where` when that is "Model.attribute". */
+__attribute__((noreturn)) void plua_raise_at(lua_State *L, pl_code code,
+                                             const char *where, const char *fmt, ...);
+void plua_blame(pl_error *e, const char *where);
+
+/* The next error object about `object` (a pl_object) has the value at idx in its field
+** `object`. [-0, +0, m] */
+void plua_offer_object(lua_State *L, int idx, const void *object);
 
 /* Pushes the error object of the runtime's error. [-0, +1, m] */
 void plua_push_error(lua_State *L);

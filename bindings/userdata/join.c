@@ -40,7 +40,7 @@ static pl_node *push_joined(lua_State *L, int prev, pl_join_op op, const plua_fr
 
 static void check_memory(lua_State *L, const void *p) {
     if (!p)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
 }
 
 /* ---- by foreign keys ---- */
@@ -166,7 +166,7 @@ static const char *from_name(lua_State *L, const plua_from *f) {
     return f->from->text ? lua_pushlstring(L, f->from->text, f->from->len) : "subquery";
 }
 
-static _Noreturn void no_way(lua_State *L, const plua_from *right) {
+static __attribute__((noreturn)) void no_way(lua_State *L, const plua_from *right) {
     plua_raise_hint(L, PL_EINVALID,
                     "give the condition as second argument, or the left side with "
                     "select_from(...)",
@@ -175,7 +175,8 @@ static _Noreturn void no_way(lua_State *L, const plua_from *right) {
                     from_name(L, right));
 }
 
-static _Noreturn void ambiguous(lua_State *L, const plua_from *right, bool froms) {
+static __attribute__((noreturn)) void ambiguous(lua_State *L, const plua_from *right,
+                                                bool froms) {
     if (froms)
         plua_raise_hint(L, PL_EINVALID,
                         "give the condition as second argument, or the left side with "
@@ -272,7 +273,7 @@ static size_t all_leaves(lua_State *L, pl_node *stmt, pl_arena *scratch, pl_allo
     pl_vec froms;
     pl_vec_init(&froms, alloc);
     if (!pl_statement_froms(stmt, scratch, &froms))
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     for (size_t i = 0; i < froms.n; i++)
         add_leaves(L, froms.v[i], list, &count);
     return count;

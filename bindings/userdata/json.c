@@ -83,7 +83,8 @@ static void push_place(lua_State *L, const char *name, const place *at) {
 }
 
 /* Raises "PLACE MESSAGE"; the message is on top of the stack. */
-_Noreturn static void fail_at(lua_State *L, const char *name, const place *at) {
+__attribute__((noreturn)) static void fail_at(lua_State *L, const char *name,
+                                              const place *at) {
     push_place(L, name, at);
     plua_raise(L, PL_EVALUE, "%s %s", lua_tostring(L, -1), lua_tostring(L, -2));
 }
@@ -157,7 +158,7 @@ void plua_json_decode(lua_State *L, const char *text, size_t len, const char *na
     json_t **tree = new_tree(L);
     *tree = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!*tree && json_error_code(&error) == json_error_out_of_memory)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     if (!*tree)
         plua_raise(L, PL_EVALUE, "%s: the text is not JSON: %s (byte %d)",
                    name ? name : "value", error.text, error.position);

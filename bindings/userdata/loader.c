@@ -73,7 +73,7 @@ static bool batches(const plua_session *s, const pl_object *o) {
 
 static pl_node *need(lua_State *L, pl_node *n) {
     if (!n)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     return n;
 }
 
@@ -151,7 +151,7 @@ static void read_columns(lua_State *L, plua_session *s, const pl_object *o, int 
     plua_arena_done(a);
 }
 
-_Noreturn static void raise_vanished(lua_State *L, const pl_object *o) {
+__attribute__((noreturn)) static void raise_vanished(lua_State *L, const pl_object *o) {
     plua_instance_describe(L, o);
     plua_raise_hint(
         L, PL_EDELETED, "expunge the object, or roll back",

@@ -82,8 +82,7 @@ void plua_no_attribute(lua_State *L, const pl_mapper *m, const char *name) {
     const char *near = pl_nearest(name, names);
     if (near)
         plua_raise_hint(L, PL_EATTRIBUTE, lua_pushfstring(L, "did you mean '%s'?", near),
-                        "%s has no attribute '%s'; did you mean '%s'?", m->name, name,
-                        near);
+                        "%s has no attribute '%s'", m->name, name);
     plua_raise(L, PL_EATTRIBUTE, "%s has no attribute '%s'", m->name, name);
 }
 
@@ -187,7 +186,7 @@ static int model_finish(lua_State *L) {
     plua_check(L, pl_mapper_finish(m, plua_err(L)));
     model->entity = pl_mapper_entity(&model->db->objects, m, NULL, false);
     if (!model->entity)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     push_meta(L, 1);
     lua_setiuservalue(L, 1, PLUA_MODEL_META);
     refresh_members(L, 1);

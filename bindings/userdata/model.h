@@ -13,7 +13,7 @@
 #include "userdata/node.h"
 
 typedef struct plua_model {
-    const char *get_sql;   /* SELECT by key, NULL until first used; see get.c */
+    const char *get_sql; /* SELECT by key, NULL until first used; see get.c */
     size_t get_len;
     uint16_t *get_columns; /* slot of each of its columns */
     pl_mapper *mapper;
@@ -61,6 +61,7 @@ int plua_push_inherited(lua_State *L, const pl_mapper *m, int key);
 int plua_open_model(lua_State *L);
 
 /* Raises AttributeError "User has no attribute 'nmae'", hint: did you mean 'name'? */
-_Noreturn void plua_no_attribute(lua_State *L, const pl_mapper *m, const char *name);
+__attribute__((noreturn)) void plua_no_attribute(lua_State *L, const pl_mapper *m,
+                                                 const char *name);
 
 #endif

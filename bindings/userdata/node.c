@@ -148,7 +148,7 @@ pl_node *plua_toexpr(lua_State *L, int idx, const pl_type *hint) {
 }
 
 /* Why a value is no condition, and what to write instead. */
-static _Noreturn void condition_error(lua_State *L, int idx) {
+static __attribute__((noreturn)) void condition_error(lua_State *L, int idx) {
     switch (lua_type(L, idx)) {
     case LUA_TBOOLEAN:
         plua_raise_hint(L, PL_EARGUMENT,

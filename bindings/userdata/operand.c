@@ -70,8 +70,8 @@ void plua_value_class(lua_State *L, const char *name, const luaL_Reg *meta,
     lua_pop(L, 1);
 }
 
-_Noreturn void plua_no_field(lua_State *L, int idx, const char *where,
-                             const char *const *names) {
+__attribute__((noreturn)) void plua_no_field(lua_State *L, int idx, const char *where,
+                                             const char *const *names) {
     const char *key = luaL_tolstring(L, idx, NULL), *near = pl_nearest(key, names);
     if (near)
         near = lua_pushfstring(L, "did you mean '%s'?", near);

@@ -35,8 +35,8 @@ int plua_value_member(lua_State *L, const char *name, const plua_value_field *fi
 
 /* Raises "WHERE has no field ..." for the key at idx, naming the nearest of `names`
 ** (NULL-terminated). [-0, +0, v] */
-_Noreturn void plua_no_field(lua_State *L, int idx, const char *where,
-                             const char *const *names);
+__attribute__((noreturn)) void plua_no_field(lua_State *L, int idx, const char *where,
+                                             const char *const *names);
 
 /*
 ** Last resort of a binary metamethod: calls the metamethod that an operand of a foreign

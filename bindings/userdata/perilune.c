@@ -119,7 +119,8 @@ static int core_is_instance(lua_State *L) {
     return 1;
 }
 
-/* core.class(value): the name of its class, "perilune.X" if ours; nil of a plain value. */
+/* core.class(value): the name of its class, "perilune.X" if ours; nil of a plain value.
+ */
 static int core_class(lua_State *L) {
     luaL_checkany(L, 1);
     int type = lua_type(L, 1);

@@ -19,8 +19,9 @@
 
 /* ---- errors ---- */
 
-_Noreturn void plua_predicate_fail(plua_peval *e, const plua_ptree *t, const char *hint,
-                                   const char *fmt, ...) {
+__attribute__((noreturn)) void plua_predicate_fail(plua_peval *e, const plua_ptree *t,
+                                                   const char *hint, const char *fmt,
+                                                   ...) {
     va_list ap;
     lua_pushfstring(e->L, "%s:%d:%d: ", e->chunk, t->line, t->column);
     va_start(ap, fmt);
@@ -323,7 +324,7 @@ void plua_predicate_count(plua_peval *e) {
     begin_exists(e, &w, lua_touserdata(L, attr));
     pl_node *count = pl_node_new(w.a, PL_N_FUNC, 0);
     if (!count)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     pl_node_set_text(count, "count");
     w.head->kids[0] = count;
     plua_exists_finish(&w);

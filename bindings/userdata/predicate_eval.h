@@ -30,8 +30,9 @@ typedef struct plua_peval {
 } plua_peval;
 
 /* Raises CompileError at the place of a tree. */
-_Noreturn void plua_predicate_fail(plua_peval *e, const plua_ptree *t, const char *hint,
-                                   const char *fmt, ...);
+__attribute__((noreturn)) void plua_predicate_fail(plua_peval *e, const plua_ptree *t,
+                                                   const char *hint, const char *fmt,
+                                                   ...);
 
 /* Pushes the value of a tree: plain, an expression, or a relationship. [-0, +1, v] */
 void plua_predicate_value(plua_peval *e, const plua_ptree *t);

@@ -35,8 +35,8 @@ static plua_ptree *expression(parser *p);
 
 /* ---- errors and tokens ---- */
 
-static _Noreturn void fail(parser *p, const plua_token *t, const char *hint,
-                           const char *message) {
+static __attribute__((noreturn)) void fail(parser *p, const plua_token *t,
+                                           const char *hint, const char *message) {
     const char *near =
         t->kind == PLUA_W_END ? "the end" : lua_pushlstring(p->L, t->s, t->len);
     plua_raise_hint(p->L, PL_ECOMPILE, hint, "%s:%d:%d: %s near '%s'", p->source->chunk,

@@ -117,7 +117,8 @@ static bool is_same_code(const char *a, size_t alen, const char *b, size_t blen)
 
 /* ---- text ---- */
 
-static _Noreturn void no_source(lua_State *L, const lua_Debug *ar, const char *why) {
+static __attribute__((noreturn)) void no_source(lua_State *L, const lua_Debug *ar,
+                                                const char *why) {
     plua_raise_hint(L, PL_ECOMPILE, rewrite, "%s:%d: the source of the function %s",
                     ar->short_src, ar->linedefined, why);
 }

@@ -22,8 +22,8 @@ static pl_node *node_at(lua_State *L, int idx) {
 
 /* ---- names and fields ---- */
 
-static _Noreturn void no_attribute(plua_peval *e, const plua_ptree *t,
-                                   const pl_mapper *m) {
+static __attribute__((noreturn)) void no_attribute(plua_peval *e, const plua_ptree *t,
+                                                   const pl_mapper *m) {
     const char *names[512];
     int n = 0;
     for (int i = 0; i < m->nslots && n < 500; i++)
@@ -430,7 +430,8 @@ static void table(plua_peval *e, const plua_ptree *t) {
     }
 }
 
-/* `limit or 18`: with a plain value on the left Lua's rule holds, else it is a condition. */
+/* `limit or 18`: with a plain value on the left Lua's rule holds, else it is a condition.
+ */
 static void choice(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
     int top = lua_gettop(L);

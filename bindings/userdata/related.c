@@ -33,7 +33,7 @@ static pl_slot local_value(const batch *b, const pl_object *o, int i) {
 
 static pl_node *need(lua_State *L, pl_node *n) {
     if (!n)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     return n;
 }
 

@@ -11,8 +11,8 @@
 void plua_load_lists(lua_State *L, plua_session *s, pl_relation *r, int parents);
 
 /* Loads a MANY_TO_ONE that leads to the target's primary key: what the identity map has
-*is
-** not read again. */
+ *is
+ ** not read again. */
 void plua_load_scalars(lua_State *L, plua_session *s, pl_relation *r, int parents);
 
 #endif

@@ -8,7 +8,8 @@
 #include "userdata/loader.h"
 #include "userdata/null.h"
 
-/* Relationships are numbered over all models (see model.c), as a subclass has its parent's. */
+/* Relationships are numbered over all models (see model.c), as a subclass has its
+ * parent's. */
 static lua_Integer history_key(const pl_relation *r) {
     return -2 - r->ext;
 }

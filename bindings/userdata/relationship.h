@@ -3,7 +3,8 @@
 ** relationship.h - related objects in memory: getting, setting, both sides in step.
 **
 ** A scalar relationship is state[name] = object or false; a list is a collection there.
-** What a scalar was at the last flush stands at state[-2 - its number] (absent: unchanged;
+** What a scalar was at the last flush stands at state[-2 - its number] (absent:
+*unchanged;
 ** true: not known). Collections keep their own history.
 */
 #ifndef PLUA_RELATIONSHIP_H

@@ -56,7 +56,7 @@ static const char *relation_name(lua_State *L, const plua_relattr *a) {
 
 static void check_memory(lua_State *L, const void *p) {
     if (!p)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
 }
 
 /* ---- EXISTS ---- */

@@ -142,7 +142,7 @@ static int type_call(lua_State *L) {
 static const pl_type *keep_type(lua_State *L, pl_arena *a, const pl_type *t) {
     pl_type *copy = pl_arena_new(a, pl_type);
     if (!copy)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     *copy = *t;
     copy->name = pl_arena_str(a, t->name);
     if (t->nwords > 0) {
@@ -268,7 +268,7 @@ static int table_column(lua_State *L) {
     pl_column *c = pl_column_new(md, plua_field_str(L, 2, "name"),
                                  t ? keep_type(L, &md->arena, t) : NULL);
     if (!c)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     lua_settop(L, 2);
     const char *key = plua_field_str(L, 2, "key");
     if (key)
@@ -317,7 +317,7 @@ static pl_constraint *new_constraint(lua_State *L, plua_table *u,
     size_t n = read_columns(L, u, columns);
     pl_constraint *c = pl_table_add_constraint(u->t, kind, columns, n);
     if (!c)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     c->name = keep(u, plua_field_str(L, 2, "name"));
     c->named_by_user = c->name != NULL;
     return c;
@@ -383,7 +383,7 @@ static int table_index(lua_State *L) {
     pl_index *ix = pl_table_add_index(u->t, keep(u, plua_field_str(L, 2, "name")),
                                       columns, exprs, n);
     if (!ix)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     ix->unique = plua_field_bool(L, 2, "unique", false);
     ix->where = keep(u, plua_field_str(L, 2, "where"));
     return 0;

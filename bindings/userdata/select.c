@@ -188,7 +188,7 @@ pl_table *plua_statement_table(const pl_node *stmt, pl_node **source) {
 
 /* ---- making a list ---- */
 
-static _Noreturn void item_error(lua_State *L, int idx) {
+static __attribute__((noreturn)) void item_error(lua_State *L, int idx) {
     if (plua_test_relattr(L, idx))
         plua_raise_hint(L, PL_EARGUMENT,
                         "join it and select the model: select(Post):join(User.posts)",
@@ -318,7 +318,7 @@ int plua_push_items(lua_State *L, pl_node_kind kind, int prev, int from) {
     return 1;
 }
 
-_Noreturn void plua_no_member(lua_State *L, int names, const char *what) {
+__attribute__((noreturn)) void plua_no_member(lua_State *L, int names, const char *what) {
     if (lua_type(L, 2) != LUA_TSTRING)
         plua_raise(L, PL_EATTRIBUTE, "%s %s", what, luaL_tolstring(L, 2, NULL));
     const char *list[128];

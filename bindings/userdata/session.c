@@ -305,7 +305,8 @@ static void check_addable(lua_State *L, plua_session *s, int idx, pl_object *o) 
     lua_pop(L, 2);
 }
 
-/* Adds one object; true when what it refers to must be looked at: an object that is in the
+/* Adds one object; true when what it refers to must be looked at: an object that is in
+*the
 ** session already has brought that with it, unless it is the one that was added. */
 static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
     if (pl_object_attached(o) && o->session == s->cell) {

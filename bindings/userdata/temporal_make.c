@@ -75,7 +75,8 @@ static int from_positions(lua_State *L, plua_temporal_kind kind) {
     return from_fields(L, kind, &f);
 }
 
-_Noreturn static void unknown_member(lua_State *L, int idx, plua_temporal_kind kind) {
+__attribute__((noreturn)) static void unknown_member(lua_State *L, int idx,
+                                                     plua_temporal_kind kind) {
     const char *names[MEMBERS + 1];
     for (int i = 0; i < MEMBERS; i++)
         names[i] = members[i].name;
@@ -222,7 +223,7 @@ static const struct {
 
 enum { UNITS = sizeof units / sizeof units[0] };
 
-_Noreturn static void unknown_unit(lua_State *L) {
+__attribute__((noreturn)) static void unknown_unit(lua_State *L) {
     const char *names[UNITS + 1];
     for (int i = 0; i < UNITS; i++)
         names[i] = units[i].name;

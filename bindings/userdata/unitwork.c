@@ -285,7 +285,7 @@ static void begin_unit(lua_State *L, plua_session *s, plua_unit *u, pl_conn *con
     pl_flush **box = push_box(L);
     *box = pl_flush_new(plua_rt(L)->alloc, conn, &pl_dialect_sqlite, hooks);
     if (!*box)
-        luaL_error(L, "not enough memory");
+        plua_nomem(L);
     u->f = *box;
     plua_session_field(L, s, PLUA_S_PINS);
     u->pins = lua_gettop(L);
@@ -331,6 +331,18 @@ static bool has_work(lua_State *L, plua_session *s) {
     return work;
 }
 
+/* Raises the error of a code, with the object that it is about. */
+static void check_unit(plua_unit *u, pl_code code) {
+    if (code == PL_OK)
+        return;
+    const pl_object *o = plua_rt(u->L)->err.object;
+    if (o && o->pin) {
+        push_pinned(u, o);
+        plua_offer_object(u->L, -1, o);
+    }
+    plua_throw(u->L);
+}
+
 /* Flushes what belongs to one database. */
 static void flush_engine(lua_State *L, plua_session *s, plua_engine *e) {
     int top = lua_gettop(L);
@@ -341,8 +353,8 @@ static void flush_engine(lua_State *L, plua_session *s, plua_engine *e) {
     uint64_t before = pl_conn_write_count(conn);
     begin_unit(L, s, &u, conn, &hooks);
     collect(&u);
-    plua_check(L, pl_flush_plan(u.f, plua_err(L)));
-    plua_check(L, pl_flush_run(u.f, plua_err(L)));
+    check_unit(&u, pl_flush_plan(u.f, plua_err(L)));
+    check_unit(&u, pl_flush_run(u.f, plua_err(L)));
     plua_session_wrote(s, conn, before);
     pl_flush_free(u.f);
     *(pl_flush **)lua_touserdata(L, u.pins - 1) = NULL;

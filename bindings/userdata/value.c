@@ -16,12 +16,12 @@ static const char *kind_of(lua_State *L, int idx) {
     return plua_typename(L, idx);
 }
 
-_Noreturn void plua_value_error(lua_State *L, int idx, const char *where,
-                                const char *wanted) {
+__attribute__((noreturn)) void plua_value_error(lua_State *L, int idx, const char *where,
+                                                const char *wanted) {
     if (lua_type(L, idx) == LUA_TSTRING)
-        plua_raise(L, PL_ETYPE, "%s: expected %s, got string '%s'", where, wanted,
-                   lua_tostring(L, idx));
-    plua_raise(L, PL_ETYPE, "%s: expected %s, got %s", where, wanted, kind_of(L, idx));
+        plua_raise_at(L, PL_ETYPE, where, "expected %s, got string '%s'", wanted,
+                      lua_tostring(L, idx));
+    plua_raise_at(L, PL_ETYPE, where, "expected %s, got %s", wanted, kind_of(L, idx));
 }
 
 static void to_integer(lua_State *L, int idx, const pl_type *t, const char *where,
@@ -36,7 +36,7 @@ static void to_integer(lua_State *L, int idx, const pl_type *t, const char *wher
     int exact;
     lua_Integer i = lua_tointegerx(L, idx, &exact);
     if (!exact)
-        plua_raise(L, PL_EVALUE, "%s: %f is not an integer", where, lua_tonumber(L, idx));
+        plua_raise_at(L, PL_EVALUE, where, "%f is not an integer", lua_tonumber(L, idx));
     *out = pl_slot_int(i);
 }
 
@@ -81,8 +81,8 @@ static void to_float(lua_State *L, int idx, const pl_type *t, const char *where,
         plua_value_error(L, idx, where, "a number");
     double r = lua_tonumber(L, idx);
     if (isnan(r))
-        plua_raise(L, PL_EVALUE,
-                   "%s: NaN cannot be stored (the database would keep NULL)", where);
+        plua_raise_at(L, PL_EVALUE, where,
+                      "NaN cannot be stored (the database would keep NULL)");
     *out = pl_slot_real(r);
 }
 
@@ -146,12 +146,13 @@ static void push_text(lua_State *L, const pl_type *t, const pl_slot *s,
     lua_tostring(L, -1);
 }
 
-_Noreturn void plua_bad_stored(lua_State *L, const pl_type *t, const pl_slot *s,
-                               const char *where) {
+__attribute__((noreturn)) void plua_bad_stored(lua_State *L, const pl_type *t,
+                                               const pl_slot *s, const char *where) {
     push_any(L, t, s, where);
     const char *text = luaL_tolstring(L, -1, NULL);
-    plua_raise(L, PL_EVALUE, "%s: the stored value '%s' is not a %s",
-               where ? where : "result", text, pl_kind_name(t->kind));
+    plua_raise_at(L, PL_EVALUE, where,
+                  "the stored value '%s' is not a %s" ? where : "result", text,
+                  pl_kind_name(t->kind));
 }
 
 typedef struct conversion {
@@ -195,7 +196,11 @@ void plua_to_slot(lua_State *L, int idx, const pl_type *t, const char *where,
     if (t->kind == PL_K_ANY || t->kind == PL_K_CUSTOM)
         return;
     pl_error *err = plua_err(L);
-    plua_check(L, pl_type_check(t, out, where, err));
+    pl_code code = pl_type_check(t, out, where, err);
+    if (code == PL_OK)
+        return;
+    plua_blame(err, where);
+    plua_throw(L);
 }
 
 void plua_any_slot(lua_State *L, int idx, pl_slot *out) {

@@ -97,7 +97,7 @@ void plua_store_temporal(lua_State *L, int idx, const pl_type *t, const char *wh
     }
     size_t len = k->store(v, text);
     if (len == 0)
-        plua_raise(L, PL_EVALUE, "%s: out of the range that can be stored", where);
+        plua_raise_at(L, PL_EVALUE, where, "out of the range that can be stored");
     store_text(L, idx, text, len, out);
 }
 
@@ -127,8 +127,8 @@ void plua_store_numeric(lua_State *L, int idx, const pl_type *t, const char *whe
     if (rc == PL_DECIMAL_OK)
         rc = pl_decimal_store(&d, t->scale, &stored);
     if (rc != PL_DECIMAL_OK)
-        plua_raise(L, PL_EVALUE, "%s: %s for Numeric(%d, %d)", where,
-                   pl_decimal_message(rc), t->precision, t->scale < 0 ? 0 : t->scale);
+        plua_raise_at(L, PL_EVALUE, where, "%s for Numeric(%d, %d)",
+                      pl_decimal_message(rc), t->precision, t->scale < 0 ? 0 : t->scale);
     *out = stored.is_integer ? pl_slot_int(stored.integer) : pl_slot_real(stored.real);
 }
 

@@ -10,12 +10,12 @@
 #include "userdata/value.h"
 
 /* Raises PL_ETYPE "where: expected WANTED, got ...". */
-_Noreturn void plua_value_error(lua_State *L, int idx, const char *where,
-                                const char *wanted);
+__attribute__((noreturn)) void plua_value_error(lua_State *L, int idx, const char *where,
+                                                const char *wanted);
 
 /* Raises PL_EVALUE for a stored value that is none of the type. */
-_Noreturn void plua_bad_stored(lua_State *L, const pl_type *t, const pl_slot *s,
-                               const char *where);
+__attribute__((noreturn)) void plua_bad_stored(lua_State *L, const pl_type *t,
+                                               const pl_slot *s, const char *where);
 
 /* Kind of a value object (PL_K_DATETIME ...), PL_K_ANY for other userdata. */
 pl_kind plua_special_kind(lua_State *L, int idx);

@@ -112,7 +112,8 @@ static void test_runs(void **state) {
     assert_int_equal(pl_conn_get_stats(c)->rows, 2 + 3);
 }
 
-/* A short text is copied: its bytes may change once it is bound, and binding others is seen. */
+/* A short text is copied: its bytes may change once it is bound, and binding others is
+ * seen. */
 static void test_short_texts(void **state) {
     fixture *f = *state;
     pl_conn *c = open_memory(f);
@@ -631,26 +632,16 @@ static void test_mock_lost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(test_cache),
-        FIXTURE_TEST(test_eviction),
-        FIXTURE_TEST(test_texts),
-        FIXTURE_TEST(test_runs),
-        FIXTURE_TEST(test_short_texts),
-        FIXTURE_TEST(test_schema_change),
-        FIXTURE_TEST(test_closed),
-        FIXTURE_TEST(test_references),
-        FIXTURE_TEST(test_begin_modes),
-        FIXTURE_TEST(test_real_transactions),
-        FIXTURE_TEST(test_savepoints),
-        FIXTURE_TEST(test_open_reader),
-        FIXTURE_TEST(test_upgrade),
-        FIXTURE_TEST(test_commit_busy),
-        FIXTURE_TEST(test_lost),
-        FIXTURE_TEST(test_processes),
-        FIXTURE_TEST(test_opened_at_once),
-        FIXTURE_TEST(test_no_memory),
-        FIXTURE_TEST(test_mock),
-        FIXTURE_TEST(test_mock_lost),
+        FIXTURE_TEST(test_cache),          FIXTURE_TEST(test_eviction),
+        FIXTURE_TEST(test_texts),          FIXTURE_TEST(test_runs),
+        FIXTURE_TEST(test_short_texts),    FIXTURE_TEST(test_schema_change),
+        FIXTURE_TEST(test_closed),         FIXTURE_TEST(test_references),
+        FIXTURE_TEST(test_begin_modes),    FIXTURE_TEST(test_real_transactions),
+        FIXTURE_TEST(test_savepoints),     FIXTURE_TEST(test_open_reader),
+        FIXTURE_TEST(test_upgrade),        FIXTURE_TEST(test_commit_busy),
+        FIXTURE_TEST(test_lost),           FIXTURE_TEST(test_processes),
+        FIXTURE_TEST(test_opened_at_once), FIXTURE_TEST(test_no_memory),
+        FIXTURE_TEST(test_mock),           FIXTURE_TEST(test_mock_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

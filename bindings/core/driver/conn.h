@@ -53,8 +53,8 @@ pl_code pl_conn_prepare(pl_conn *c, const char *sql, size_t len, bool keep, pl_s
 void pl_stmt_release(pl_stmt *s);
 /* Binds and steps; bytes of bound slots must stay valid until the reset or release.
  * Binding resets a statement that was stepped. Values without bytes of the caller's stay
- * bound until others are bound, so bind all parameters of a statement taken anew. After PL_STEP_DONE a step is PL_STEP_DONE
- * again. */
+ * bound until others are bound, so bind all parameters of a statement taken anew. After
+ * PL_STEP_DONE a step is PL_STEP_DONE again. */
 pl_code pl_stmt_bind(pl_stmt *s, int index, const pl_slot *value, pl_error *err);
 pl_code pl_stmt_bind_all(pl_stmt *s, const pl_slot *values, size_t n, pl_error *err);
 pl_step pl_stmt_step(pl_stmt *s, pl_error *err);

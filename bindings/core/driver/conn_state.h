@@ -82,11 +82,11 @@ struct pl_stmt {
     uint8_t state;
     bool keep;
     bool readonly;
-    bool counts;      /* changes rows, and says how many */
-    bool bytes;       /* some parameter points to bytes of the caller's */
-    bool starved;     /* memory was short while columns were read */
-    double ms;        /* spent so far in the present run, when traced */
-    char *room;       /* PL_STMT_ROOM bytes for each parameter, NULL when there are many */
+    bool counts;  /* changes rows, and says how many */
+    bool bytes;   /* some parameter points to bytes of the caller's */
+    bool starved; /* memory was short while columns were read */
+    double ms;    /* spent so far in the present run, when traced */
+    char *room;   /* PL_STMT_ROOM bytes for each parameter, NULL when there are many */
     pl_slot params[]; /* as bound; room and the text of the statement follow them */
 };
 
