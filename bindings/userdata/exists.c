@@ -25,7 +25,8 @@ static bool has_table(const pl_mapper *m, const pl_table *t) {
 
 static pl_node *arena_alias(plua_exists *w, pl_node *of) {
     pl_node *n = of ? pl_node_new(w->a, PL_N_ALIAS, 1) : NULL;
-    check_memory(w->L, n);
+    if (!n)
+        plua_nomem(w->L);
     n->kids[0] = of;
     return n;
 }

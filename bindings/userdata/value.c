@@ -150,9 +150,8 @@ __attribute__((noreturn)) void plua_bad_stored(lua_State *L, const pl_type *t,
                                                const pl_slot *s, const char *where) {
     push_any(L, t, s, where);
     const char *text = luaL_tolstring(L, -1, NULL);
-    plua_raise_at(L, PL_EVALUE, where,
-                  "the stored value '%s' is not a %s" ? where : "result", text,
-                  pl_kind_name(t->kind));
+    plua_raise_at(L, PL_EVALUE, where ? where : "result",
+                  "the stored value '%s' is not a %s", text, pl_kind_name(t->kind));
 }
 
 typedef struct conversion {
