@@ -20,6 +20,9 @@
 
 #include "core/base/utf8.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* ---- reading a chain ---- */
 
 pl_node *plua_previous(const pl_node *n) {
@@ -330,6 +333,7 @@ __attribute__((noreturn)) void plua_no_member(lua_State *L, int names, const cha
         lua_pop(L, 1);
     }
     list[n] = NULL;
+    qsort(list, (size_t)n, sizeof list[0], compare_names); /* Lua's order is by chance */
     const char *name = lua_tostring(L, 2), *near = pl_nearest(name, list);
     const char *hint = near ? lua_pushfstring(L, "did you mean '%s'?", near) : NULL;
     plua_raise_hint(L, PL_EATTRIBUTE, hint, "%s '%s'", what, name);
