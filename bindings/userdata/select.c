@@ -337,4 +337,8 @@ __attribute__((noreturn)) void plua_no_member(lua_State *L, int names, const cha
     const char *name = lua_tostring(L, 2), *near = pl_nearest(name, list);
     const char *hint = near ? lua_pushfstring(L, "did you mean '%s'?", near) : NULL;
     plua_raise_hint(L, PL_EATTRIBUTE, hint, "%s '%s'", what, name);
+}static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
+
+
