@@ -321,6 +321,10 @@ int plua_push_items(lua_State *L, pl_node_kind kind, int prev, int from) {
     return 1;
 }
 
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 __attribute__((noreturn)) void plua_no_member(lua_State *L, int names, const char *what) {
     if (lua_type(L, 2) != LUA_TSTRING)
         plua_raise(L, PL_EATTRIBUTE, "%s %s", what, luaL_tolstring(L, 2, NULL));
@@ -337,8 +341,4 @@ __attribute__((noreturn)) void plua_no_member(lua_State *L, int names, const cha
     const char *name = lua_tostring(L, 2), *near = pl_nearest(name, list);
     const char *hint = near ? lua_pushfstring(L, "did you mean '%s'?", near) : NULL;
     plua_raise_hint(L, PL_EATTRIBUTE, hint, "%s '%s'", what, name);
-}static int compare_names(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
-
-
