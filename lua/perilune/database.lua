@@ -74,8 +74,8 @@ local convention = { ix = 'string|boolean', uq = 'string|boolean', ck = 'string|
   fk = 'string|boolean', pk = 'string|boolean' }
 
 --- Reads the options of a constructor once; what belongs to engines is kept for init_app.
-local function read_options(db, given)
-  options.check("perilune.Database", given, database_options)
+local function read_options(db, what, given)
+  options.check(what, given, database_options)
   local d = core.db_table(db)
   local engine = {}
   for _, name in ipairs(shortcuts) do engine[name] = given[name] end
@@ -217,7 +217,7 @@ local function getter(db, name)
   unknown_field(d, name)
 end
 
-local function new(given, bound)
+local function new(what, given, bound)
   local db = core.new_database()
   local d = core.db_table(db)
   d.getter, d.bound = getter, bound
@@ -228,7 +228,7 @@ local function new(given, bound)
   core.db_set(db, { bound = bound })
   declare.attach(db)
   d.fields.config = new_config(db)
-  read_options(db, given)
+  read_options(db, what, given)
   return db
 end
 
@@ -257,7 +257,7 @@ function database.open(uri, given)
     raise("ArgumentError", "perilune.open needs a database URI, got " .. type(uri),
       "write perilune.open \"sqlite:///file.db\"")
   end
-  local db = new(given, false)
+  local db = new("perilune.open", given, false)
   local d = core.db_table(db)
   local cwd = core.cwd()
   core.db_engine(db, nil, uri, cwd, d.engine_options, 0)
@@ -301,7 +301,7 @@ function database.Database(app, given)
         "without an app use perilune.open(uri)")
     end
   end
-  local db = new(given or {}, true)
+  local db = new("perilune.Database", given or {}, true)
   if app then database.init_app(db, app) end
   return db
 end

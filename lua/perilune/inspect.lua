@@ -84,7 +84,8 @@ end
 
 local function no_attribute(model, name)
   local near = core.nearest(tostring(name), attribute_names(model))
-  core.raise("AttributeError", ("%s has no attribute '%s'"):format(model.name, tostring(name)),
+  core.raise("AttributeError",
+    ("%s has no attribute '%s'"):format(core.model_describe(model).name, tostring(name)),
     near and ("did you mean '" .. near .. "'?") or nil)
 end
 
@@ -170,7 +171,7 @@ end
 function state_meta.__tostring(self)
   local object = rawget(self, "object")
   local ok, text = pcall(tostring, object)
-  if not ok then text = "a " .. core.object_model(object).name end
+  if not ok then text = "a " .. core.model_describe(core.object_model(object)).name end
   return ("<InstanceState of %s, %s>"):format(text, self.state)
 end
 

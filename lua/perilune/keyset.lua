@@ -181,7 +181,11 @@ local function later(item, v)
   if v == nil then
     return nulls_first and item.expr:is_not(nil) or nil
   end
-  local condition = item.desc and item.expr:lt(v) or not item.desc and item.expr:gt(v)
+  local expr = item.expr
+  if type(v) == "boolean" then
+    expr, v = core.namespace.type_coerce(expr, core.namespace.Integer), v and 1 or 0
+  end
+  local condition = item.desc and expr:lt(v) or not item.desc and expr:gt(v)
   if item.nullable and not nulls_first then condition = condition | item.expr:is(nil) end
   return condition
 end
@@ -206,7 +210,7 @@ local function behind(order, values)
   if #any == 0 then return core.namespace.false_() end
   local first, v = order[1], values[1]
   local condition = #any > 1 and core.namespace.or_(table.unpack(any)) or any[1]
-  if #any == 1 or first.nullable or v == nil then return condition end
+  if #any == 1 or first.nullable or v == nil or type(v) == "boolean" then return condition end
   -- Said by the rest already; an index on the first column needs it said apart.
   return (first.desc and first.expr:le(v) or not first.desc and first.expr:ge(v)) & condition
 end

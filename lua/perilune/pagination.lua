@@ -24,7 +24,7 @@ end
 
 local function name_of(q)
   local model = core.query_model(q)
-  return model and model.name or "row"
+  return model and core.model_describe(model).name or "row"
 end
 
 local function check_query(q, method)
