@@ -11,6 +11,7 @@
 #include "core/sql/compile.h"
 #include "pl_lua.h"
 #include "userdata/collection.h"
+#include "userdata/compiled.h"
 #include "userdata/create.h"
 #include "userdata/cursor.h"
 #include "userdata/decimal.h"
@@ -156,6 +157,32 @@ static int core_class_methods(lua_State *L) {
     return 1;
 }
 
+/* core.model_of(instance) */
+static int core_model_of(lua_State *L) {
+    plua_push_model(L, plua_check_instance(L, 1)->mapper);
+    return 1;
+}
+
+/* core.attribute_of(User.name or User.posts): the model and the attribute's name, or nil. */
+static int core_attribute_of(lua_State *L) {
+    const plua_relattr *r = plua_test_relattr(L, 1);
+    const pl_node *n = r ? NULL : plua_tonode(L, 1);
+    if (r) {
+        plua_push_model(L, r->mapper);
+        lua_pushstring(L, r->relation->name);
+        return 2;
+    }
+    if (!n || n->kind != PL_N_COLUMN || !n->ref)
+        return 0;
+    lua_getiuservalue(L, 1, (int)n->nkids + 1);
+    pl_mapper *m = plua_tomapper(L, -1, NULL);
+    uint16_t slot = m ? pl_mapper_column_slot(m, n->ref) : PL_NO_SLOT;
+    if (slot == PL_NO_SLOT)
+        return 0;
+    lua_pushstring(L, m->attrs[slot].name);
+    return 2;
+}
+
 /* core.query_db(statement): the db whose tables it names. */
 static int core_query_db(lua_State *L) {
     pl_node *n = plua_tonode(L, 1);
@@ -196,7 +223,10 @@ static const luaL_Reg core_functions[] = {
     {"class_methods", core_class_methods},
     {"column_info", core_column_info},
     {"query_db", core_query_db},
+    {"model_of", core_model_of},
+    {"attribute_of", core_attribute_of},
     {"select_for", plua_select_for},
+    {"compiled_counts", plua_compiled_counts},
     {NULL, NULL},
 };
 

@@ -11,6 +11,7 @@ end
 
 require "perilune.declare".install(namespace)
 require "perilune.query"
+namespace.event = require "perilune.event"
 require "perilune.database".install(namespace)
 
 for _, name in ipairs { "get_or_404", "first_or_404", "one_or_404", "paginate" } do
@@ -36,7 +37,7 @@ M.inspect = later("inspect", "inspect")
 --- perilune.null: stands for NULL where a nil cannot live; the same as db.null.
 M.null = namespace.null
 
-for _, name in ipairs { "datetime", "date", "time", "interval", "decimal", "json" } do
+for _, name in ipairs { "datetime", "date", "time", "interval", "decimal", "json", "json_array" } do
   M[name] = namespace[name]
 end
 

@@ -41,18 +41,18 @@ end
 -- @treturn function fn, for trace.remove
 function trace.add(db, fn)
   local d = core.db_table(db)
-  if not d.listeners then
-    d.listeners = {}
-    d.trace = dispatcher(d.listeners)
+  if not d.tracers then
+    d.tracers = {}
+    d.trace = dispatcher(d.tracers)
   end
-  table.insert(d.listeners, fn)
-  if #d.listeners == 1 then core.db_listen(db, true) end
+  table.insert(d.tracers, fn)
+  if #d.tracers == 1 then core.db_listen(db, true) end
   return fn
 end
 
 --- Removes a listener; nothing when it is not there.
 function trace.remove(db, fn)
-  local listeners = core.db_table(db).listeners or {}
+  local listeners = core.db_table(db).tracers or {}
   for i = #listeners, 1, -1 do
     if listeners[i] == fn then
       table.remove(listeners, i)

@@ -1,0 +1,240 @@
+--- Events: `db.event.listen(target, name, fn)` with SQLAlchemy's names.
+-- A handler gets what it is about first: mapper and instance events `fn(object)`, attribute
+-- events `fn(object, value, old)`, session events `fn(session, ...)`, engine events
+-- `fn(connection, cursor, sql, params)`. The C side calls the functions of `shared.events`
+-- only for models and databases that somebody listens to.
+-- @module perilune.event
+local core = require "perilune.core"
+local declare = require "perilune.declare"
+local engine = require "perilune.engine"
+local trace = require "perilune.trace"
+local shared = core.shared()
+
+local event = {}
+
+local function set(words)
+  local t = {}
+  for word in words:gmatch "%S+" do t[word] = true end
+  return t
+end
+
+local mapper_events = set [[before_insert after_insert before_update after_update before_delete after_delete]]
+local instance_events = set "init load refresh expire"
+local attribute_events = set "set append remove"
+local session_events = set [[before_flush after_flush after_flush_postexec before_commit after_commit
+  after_rollback after_begin after_attach transient_to_pending detached_to_persistent
+  pending_to_persistent persistent_to_deleted]]
+local engine_events = set "before_cursor_execute after_cursor_execute"
+
+local function unknown(name, ...)
+  local names = {}
+  for _, known in ipairs { ... } do
+    for word in pairs(known) do names[#names + 1] = word end
+  end
+  table.sort(names)
+  local near = core.nearest(name, names)
+  core.raise("InvalidRequestError", ("No such event '%s' for this target"):format(name),
+    near and ("did you mean '" .. near .. "'?") or "one of " .. table.concat(names, ", "))
+end
+
+-- Listeners: of a model by name; of an attribute by "name:attribute"; of a db by name.
+
+local function listeners_of(owner, name)
+  owner.listeners = owner.listeners or {}
+  owner.listeners[name] = owner.listeners[name] or {}
+  return owner.listeners[name]
+end
+
+--- Calls fn for each listener of a name on a model and the models it inherits from.
+local function each(model, name, fn)
+  while model do
+    local info = declare.info[model]
+    local list = info and info.listeners and info.listeners[name]
+    for i = 1, #(list or {}) do fn(list[i]) end
+    model = info and info.parent
+  end
+end
+
+--- Models at and below a model.
+local function family(model)
+  local info = declare.info[model]
+  local out = {}
+  for _, m in ipairs(core.db_table(info.db).models) do
+    local at = m
+    while at and at ~= model do at = declare.info[at].parent end
+    if at then out[#out + 1] = m end
+  end
+  return out
+end
+
+local function listen_model(model, name, fn)
+  local flags
+  if mapper_events[name] then
+    flags = { has_events = true }
+  elseif instance_events[name] then
+    flags = { instance_events = true }
+    core.db_set(declare.info[model].db, { session_events = true })
+  else
+    unknown(name, mapper_events, instance_events)
+  end
+  table.insert(listeners_of(declare.info[model], name), fn)
+  for _, m in ipairs(family(model)) do core.model_set(m, flags) end
+end
+
+local function listen_attribute(model, attribute, name, fn)
+  if not attribute_events[name] then unknown(name, attribute_events) end
+  table.insert(listeners_of(declare.info[model], name .. ":" .. attribute), fn)
+  for _, m in ipairs(family(model)) do core.model_set(m, { attribute_events = true }) end
+end
+
+local function listen_db(db, name, fn)
+  if not session_events[name] then unknown(name, session_events) end
+  table.insert(listeners_of(core.db_table(db), name), fn)
+  core.db_set(db, { session_events = true })
+end
+
+local function listen_engine(target, name, fn)
+  if not engine_events[name] then unknown(name, engine_events) end
+  trace.add(target.db, function(record)
+    if record.bind_key == target.bind_key and record.changes >= 0 then
+      fn(target, { rowcount = record.changes, duration = record.duration }, record.statement, record.parameters)
+    end
+  end)
+end
+
+--- Adds a listener.
+-- @param target a model, an attribute (`User.name`), `db.session` or the db, `db.engine`
+-- @string name SQLAlchemy's name of the event
+-- @func fn the handler; "set" and "append" handlers of an attribute may return another value
+-- @treturn function fn
+function event.listen(target, name, fn)
+  if type(name) ~= "string" or type(fn) ~= "function" then
+    core.raise("ArgumentError", "event.listen needs a target, a name and a function",
+      "db.event.listen(User, \"before_insert\", function(user) ... end)")
+  end
+  local class = core.class(target)
+  if class == "perilune.Model" then
+    listen_model(target, name, fn)
+  elseif class == "perilune.Session" then
+    listen_db(target.db, name, fn)
+  elseif class == "perilune.Database" then
+    listen_db(target, name, fn)
+  elseif engine.is(target) then
+    listen_engine(target, name, fn)
+  else
+    local model, attribute = core.attribute_of(target)
+    if not model then
+      core.raise("InvalidRequestError", "event.listen: no events for " .. tostring(class or type(target)),
+        "a model, an attribute, db.session or db.engine")
+    end
+    listen_attribute(model, attribute, name, fn)
+  end
+  return fn
+end
+
+--- Decorator form: db.event.listens_for(User, "before_insert")(function(user) ... end).
+function event.listens_for(target, name)
+  return function(fn) return event.listen(target, name, fn) end
+end
+
+local function remove_from(owner, fn)
+  for _, list in pairs(owner.listeners or {}) do
+    if type(list) == "table" then
+      for i = #list, 1, -1 do
+        if list[i] == fn then table.remove(list, i) end
+      end
+    end
+  end
+end
+
+--- Removes a listener from a model or db.
+function event.remove(target, _, fn)
+  local class = core.class(target)
+  if class == "perilune.Model" then
+    remove_from(declare.info[target], fn)
+  elseif class == "perilune.Session" then
+    remove_from(core.db_table(target.db), fn)
+  end
+end
+
+-- What the C side calls.
+
+local dispatch = {}
+shared.events = dispatch
+
+--- Validators of a model and its ancestors for an attribute, in order of declaration.
+local function validate(model, self, name, value)
+  while model do
+    local info = declare.info[model]
+    local list = core.db_table(info.db).validators
+    for _, v in ipairs(list and list[model] or {}) do
+      for _, wanted in ipairs(v.names) do
+        if wanted == name then value = v.fn(self, name, value) end
+      end
+    end
+    model = info.parent
+  end
+  return value
+end
+
+function dispatch.set(self, name, value, is_relation)
+  local model = core.model_of(self)
+  if not (is_relation and type(value) ~= "userdata" and value ~= nil) then
+    value = validate(model, self, name, value)
+  end
+  local heard = false
+  each(model, "set:" .. name, function() heard = true end)
+  if heard then
+    local old = self[name]
+    each(model, "set:" .. name, function(fn)
+      local replaced = fn(self, value, old)
+      if replaced ~= nil then value = replaced end
+    end)
+  end
+  return value
+end
+
+function dispatch.append(owner, name, item)
+  local model = core.model_of(owner)
+  item = validate(model, owner, name, item)
+  each(model, "append:" .. name, function(fn)
+    local replaced = fn(owner, item)
+    if replaced ~= nil then item = replaced end
+  end)
+  return item
+end
+
+function dispatch.remove(owner, name, item)
+  each(core.model_of(owner), "remove:" .. name, function(fn) fn(owner, item) end)
+end
+
+function dispatch.instance(name, self, arg)
+  each(core.model_of(self), name, function(fn) fn(self, arg) end)
+end
+
+function dispatch.mapper(name, self)
+  each(core.model_of(self), name, function(fn) fn(self) end)
+end
+
+function dispatch.session(name, session, ...)
+  local listeners = core.db_table(session.db).listeners
+  local list = listeners and listeners[name]
+  for i = 1, #(list or {}) do list[i](session, ...) end
+end
+
+--- A subclass declared later hears what its ancestors hear.
+table.insert(declare.hooks, function(_, model)
+  local at = declare.info[model].parent
+  while at do
+    for name in pairs(declare.info[at].listeners or {}) do
+      if mapper_events[name] then core.model_set(model, { has_events = true }) end
+      if instance_events[name] then core.model_set(model, { instance_events = true }) end
+      if name:find(":", 1, true) then core.model_set(model, { attribute_events = true }) end
+    end
+    local validators = core.db_table(declare.info[at].db).validators
+    if validators and validators[at] then core.model_set(model, { attribute_events = true }) end
+    at = declare.info[at].parent
+  end
+end)
+
+return event
