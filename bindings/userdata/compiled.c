@@ -29,16 +29,23 @@ typedef struct plua_cache {
 
 /* ---- entries ---- */
 
-static void free_entry(plua_compiled *e) {
-    plua_cache *cache = e->cache;
+/* Takes an entry out of the list. It can outlive the cache then. */
+static void unlist(plua_compiled *e) {
     if (e->prev)
         e->prev->next = e->next;
-    else
-        cache->all = e->next;
+    else if (e->cache)
+        e->cache->all = e->next;
     if (e->next)
         e->next->prev = e->prev;
+    e->prev = e->next = NULL;
+    e->cache = NULL;
+}
+
+static void free_entry(plua_compiled *e) {
+    pl_alloc alloc = e->arena.alloc;
+    unlist(e);
     pl_arena_free(&e->arena);
-    pl_free(&cache->alloc, e, sizeof *e);
+    pl_free(&alloc, e, sizeof *e);
 }
 
 /* Frees an entry that is neither in the cache nor kept. */
@@ -93,11 +100,16 @@ static void clear(plua_cache *cache) {
     pl_map_init(&cache->by_key, cache->alloc);
 }
 
+/* A result that is still open keeps its entry: the collector's order is unknown. */
 static int cache_gc(lua_State *L) {
     plua_cache *cache = lua_touserdata(L, 1);
     clear(cache);
-    while (cache->all)
-        free_entry(cache->all);
+    while (cache->all) {
+        if (cache->all->uses > 0)
+            unlist(cache->all);
+        else
+            free_entry(cache->all);
+    }
     pl_map_free(&cache->by_key);
     pl_buf_free(&cache->key);
     pl_vec_free(&cache->literals);
@@ -184,7 +196,7 @@ static plua_compiled *entry_of(const pl_compiled *c) {
 void plua_compiled_keep(const pl_compiled *c) {
     plua_compiled *e = entry_of(c);
     e->uses++;
-    if (e->cache->passing == e)
+    if (e->cache && e->cache->passing == e)
         e->cache->passing = NULL;
 }
 
@@ -197,6 +209,13 @@ void plua_compiled_release(const pl_compiled *c) {
 void plua_compiled_clear(plua_db *db) {
     if (db->compiled)
         clear(db->compiled);
+}
+
+int plua_compiled_counts(lua_State *L) {
+    const plua_db *db = plua_check_db(L, 1);
+    lua_pushinteger(L, (lua_Integer)db->compiled_hits);
+    lua_pushinteger(L, (lua_Integer)db->compiled_misses);
+    return 2;
 }
 
 /* ---- named parameters ---- */
