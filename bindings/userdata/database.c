@@ -646,6 +646,13 @@ static int new_database(lua_State *L) {
 }
 
 /* core.db_close(db): its engines; sessions are the Lua side's business. */
+/* core.db_closed(db): false for anything else too. */
+static int db_closed(lua_State *L) {
+    const plua_db *db = luaL_testudata(L, 1, PLUA_DATABASE);
+    lua_pushboolean(L, db && db->closed);
+    return 1;
+}
+
 static int db_close(lua_State *L) {
     db_gc(L);
     return 0;
@@ -678,6 +685,7 @@ int plua_open_database(lua_State *L) {
         {"db_table", db_table},
         {"db_listen", db_listen},
         {"db_close", db_close},
+        {"db_closed", db_closed},
         {"db_naming", db_naming},
         {NULL, NULL},
     };

@@ -446,9 +446,11 @@ end
 
 -- ---- closing ----------------------------------------------------------------------
 
---- Closes the db: its own session and every connection. Using it later is an error.
+--- Closes the db: its own session and every connection. Using it later is an error, but
+-- closing it again is nothing.
 -- @function Database:close
 function database.close(db)
+  if core.db_closed(db) then return end
   local d = core.db_table(db)
   for _, session in pairs(d.sessions) do
     if not session.closed then session:close() end
