@@ -76,6 +76,8 @@ static int core_raise(lua_State *L) {
     pl_code code = pl_code_named(luaL_checkstring(L, 1));
     const char *message = luaL_checkstring(L, 2);
     const char *hint = luaL_optstring(L, 3, NULL);
+    if (code == PL_OK)
+        plua_raise(L, PL_EARGUMENT, "there is no error class '%s'", lua_tostring(L, 1));
     if (hint)
         plua_raise_hint(L, code, hint, "%s", message);
     plua_raise(L, code, "%s", message);
