@@ -7,6 +7,7 @@
 ** deleted objects alive and knows the others weakly.
 */
 #include "userdata/session.h"
+#include "userdata/clause.h"
 #include "userdata/event.h"
 #include "userdata/loader.h"
 #include "userdata/relationship.h"
@@ -694,7 +695,7 @@ static int session_index(lua_State *L) {
     else if (strcmp(key, "expire_on_commit") == 0)
         lua_pushboolean(L, s->expire_on_commit);
     else
-        plua_raise(L, PL_EATTRIBUTE, "Session has no attribute '%s'", key);
+        plua_no_member(L, lua_upvalueindex(1), "Session has no attribute");
     return 1;
 }
 
