@@ -48,6 +48,10 @@ pl_vec *plua_literals(lua_State *L, plua_db *db);
 void plua_compiled_keep(const pl_compiled *c);
 void plua_compiled_release(const pl_compiled *c);
 
+/* core.compiled_counts(db): how often a statement was found compiled, and how often not.
+ */
+int plua_compiled_counts(lua_State *L);
+
 /* Forgets all that nobody keeps. */
 void plua_compiled_clear(plua_db *db);
 

@@ -218,8 +218,10 @@ const char *plua_check_name(lua_State *L, int idx, bool dots, const char *what,
     return s;
 }
 
+/* Without '?' and '@', which begin parameters. */
 static bool is_operator_byte(char c) {
-    return memchr("!#%&*+-/<=>?@^|~ ", c, 17) || (c >= 'a' && c <= 'z') ||
+    static const char signs[] = "!#%&*+-/<=>^|~ ";
+    return memchr(signs, c, sizeof signs - 1) || (c >= 'a' && c <= 'z') ||
            (c >= 'A' && c <= 'Z');
 }
 

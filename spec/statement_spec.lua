@@ -1,0 +1,214 @@
+-- SPDX-License-Identifier: MIT
+-- INSERT, UPDATE, DELETE and text: the SQL, the values, and what becomes of rows.
+
+local blog = require "spec.support.blog"
+
+describe("a statement", function()
+  local m, db, User, Post, Counter
+
+  before_each(function()
+    m = blog.open()
+    db, User, Post = m.db, m.User, m.Post
+    Counter = db.Model "Counter" {
+      id = db.Column { db.Integer, primary_key = true },
+      word = db.Column { db.String(5), default = "none" },
+      n = db.Column { db.Integer, default = function() return 7 end },
+      changed = db.Column { db.Integer, onupdate = function() return 1 end },
+    }
+    db:create_all()
+  end)
+
+  after_each(function() db:close() end)
+
+  local function check(text, params, statement)
+    assert.equal(text, blog.text(statement))
+    assert.equal(params, blog.params(statement))
+  end
+
+  local function raises(class, message, fn)
+    local err = blog.error(fn)
+    assert.equal(class, err.name)
+    assert.match(message, err.message)
+    return err
+  end
+
+  local function rows(query)
+    local out = {}
+    for i, row in ipairs(db.session:execute(query):all()) do
+      local line = {}
+      for k = 1, #row do line[k] = tostring(row[k]) end
+      out[i] = table.concat(line, " ")
+    end
+    return table.concat(out, ", ")
+  end
+
+  local function counters()
+    return rows(db.select(Counter.id, Counter.word, Counter.n, Counter.changed)
+      :order_by(Counter.id))
+  end
+
+  describe("that inserts", function()
+    it("writes values in the order of the table", function()
+      check("INSERT INTO user (name, age) VALUES (?, ?)", "x 5",
+        db.insert(User):values { age = 5, name = "x" })
+      check("INSERT INTO user (name, age) VALUES (?, ?), (?, ?)", "x 5 y nil",
+        db.insert(User):values { { name = "x", age = 5 }, { name = "y" } })
+      check("INSERT INTO user (name) VALUES (?)", "x",
+        db.insert(User):values { [User.name] = "x" })
+      check("INSERT INTO user_group (user_id, group_id) VALUES (?, ?)", "1 2",
+        db.insert(m.user_group):values { group_id = 2, user_id = 1 })
+      check("INSERT INTO user DEFAULT VALUES", "", db.insert(User))
+    end)
+
+    it("fills in defaults", function()
+      db.session:execute(db.insert(Counter):values { { id = 1 }, { id = 2, word = "two", n = 5 },
+        { id = 3, n = db.null } })
+      assert.equal("1 none 7 nil, 2 two 5 nil, 3 none nil nil", counters())
+    end)
+
+    it("checks values as an object does", function()
+      local insert = db.insert(Counter)
+      raises("ValueError", "Counter.word: 6 characters are too many",
+        function() return insert:values { word = "sixsix" } end)
+      raises("TypeError", "Counter.n: expected an integer",
+        function() return insert:values { n = "x" } end)
+      local err = raises("ArgumentError", "Counter has no column 'wrod'",
+        function() return insert:values { wrod = "x" } end)
+      assert.equal("did you mean 'word'?", err.hint)
+      raises("ArgumentError", "named by columns of counter",
+        function() return insert:values { [User.name] = "x" } end)
+      raises("TypeError", "got number", function() return insert:values(5) end)
+    end)
+
+    it("from a query", function()
+      check("INSERT INTO user (name, age) SELECT post.title, ? FROM post", "3",
+        db.insert(User):from_select({ "name", "age" }, db.select(Post.title, db.literal(3))))
+    end)
+
+    it("settles conflicts", function()
+      check("INSERT INTO user (name) VALUES (?) ON CONFLICT DO NOTHING", "x",
+        db.insert(User):values { name = "x" }:on_conflict_do_nothing())
+      check("INSERT INTO user (name) VALUES (?) ON CONFLICT (name) DO NOTHING", "x",
+        db.insert(User):values { name = "x" }
+        :on_conflict_do_nothing { index_elements = { "name" } })
+      local upsert = db.insert(User):values { name = "x", age = 3 }
+      upsert = upsert:on_conflict_do_update {
+        index_elements = { User.name },
+        set_ = { age = upsert.excluded.age + User.age },
+        where = User.age:lt(100),
+      }
+      check("INSERT INTO user (name, age) VALUES (?, ?) ON CONFLICT (name) DO UPDATE "
+        .. "SET age=excluded.age + user.age WHERE user.age < ?", "x 3 100", upsert)
+      for _ = 1, 3 do db.session:execute(upsert) end
+      assert.equal("x 9", rows(db.select(User.name, User.age)))
+      raises("ArgumentError", "expects index_elements and set_",
+        function() return upsert:on_conflict_do_update { set_ = { age = 1 } } end)
+      raises("ArgumentError", "has no constraint 'nope'",
+        function() return upsert:on_conflict_do_nothing { constraint = "nope" } end)
+    end)
+
+    it("returns what it wrote", function()
+      local insert = db.insert(User):values { { name = "a" }, { name = "b" } }
+        :returning(User.id, User.name)
+      check("INSERT INTO user (name) VALUES (?), (?) RETURNING id, name", "a b", insert)
+      assert.equal("1 a, 2 b", rows(insert))
+    end)
+  end)
+
+  describe("that updates", function()
+    it("writes values and expressions", function()
+      check("UPDATE user SET name=?, age=user.age + ? WHERE user.id = ?", "x 1 5",
+        db.update(User):where(User.id:eq(5)):values { name = "x", age = User.age + 1 })
+      check("UPDATE user SET age=(SELECT max(post.id) FROM post) WHERE user.name = ?", "x",
+        db.update(User):filter_by { name = "x" }
+        :values { age = db.select(db.func.max(Post.id)):scalar_subquery() })
+      check("UPDATE user SET age=?", "nil", db.update(User):values { age = db.null })
+      raises("ArgumentError", "the table is empty",
+        function() return db.update(User):values {} end)
+    end)
+
+    it("fills in onupdate", function()
+      db.session:execute(db.insert(Counter):values { id = 1 })
+      db.session:execute(db.update(Counter):values { word = "x" })
+      assert.equal("1 x 7 1", counters())
+    end)
+  end)
+
+  describe("that deletes", function()
+    it("takes conditions and returns rows", function()
+      check("DELETE FROM user", "", db.delete(User))
+      check("DELETE FROM user WHERE user.id IN (?, ?) RETURNING id", "1 2",
+        db.delete(User):where(User.id:in_ { 1, 2 }):returning(User.id))
+      raises("ArgumentError", "got the boolean false",
+        function() return db.delete(User):where(false) end)
+    end)
+
+    it("has only the methods that make sense", function()
+      raises("AttributeError", "statements have no method 'limit'",
+        function() return db.delete(User):limit(3) end)
+      raises("ArgumentError", "'values' is a method of insert and update",
+        function() return db.delete(User):values { name = "x" } end)
+      raises("ArgumentError", "only tables and models",
+        function() return db.delete(db.select(User):subquery()) end)
+    end)
+  end)
+
+  describe("of text", function()
+    it("has named parameters", function()
+      check("select ? as a, ':x' as b, ? as c, 1 /* :y */", "5 5",
+        db.text "select :id as a, ':x' as b, :id as c, 1 /* :y */":bindparams { id = 5 })
+      check("select 1 where 2 in (?, ?)", "1 2",
+        db.text "select 1 where 2 in :list":bindparams { list = { 1, 2 } })
+      check("select ? || ?", "a b",
+        db.text "select :x || :y":bindparams { x = "a", y = "c" }:bindparams { y = "b" })
+      check("select ':'", "", db.text "select ':'")
+      raises("ArgumentError", "has no parameter ':b'",
+        function() return db.text "select :a":bindparams { b = 5 } end)
+      raises("TypeError", "expects a string", function() return db.text(5) end)
+    end)
+
+    it("gets its values when it runs, too", function()
+      local text = db.text "select :a + :b"
+      assert.equal("3", rows(text:bindparams { a = 1, b = 2 }))
+      assert.equal(7, db.session:execute(text, { a = 3, b = 4 }):scalar())
+      assert.equal(9, db.session:execute(text:bindparams { b = 4 }, { a = 5 }):scalar())
+      raises("StatementError", "A value is required for bind parameter 'b'",
+        function() return db.session:execute(text, { a = 3 }) end)
+    end)
+
+    it("is part of other statements", function()
+      check("SELECT user.id FROM user WHERE name = ?", "x",
+        db.select(User.id):where(db.text "name = :n":bindparams { n = "x" }))
+    end)
+
+    it("may say what it returns", function()
+      db.session:execute(db.insert(User):values { name = "x", born = "2020-01-02" })
+      local typed = db.text "select id, born from user":columns(User.id, User.born)
+      local row = db.session:execute(typed):first()
+      assert.equal("2020-01-02", row.born:iso())
+    end)
+  end)
+
+  it("takes parameters in any place", function()
+    local query = db.select(User.name):where(User.age:gt(db.bindparam "least"))
+    db.session:execute(db.insert(User):values { { name = "a", age = 1 }, { name = "b", age = 5 } })
+    assert.equal("b", db.session:execute(query, { least = 3 }):scalar())
+    raises("StatementError", "'least'", function() return db.session:execute(query) end)
+    assert.equal("a", db.session:execute(
+      db.select(User.name):where(User.age:eq(db.bindparam("age", 1)))):scalar())
+  end)
+
+  it("is compiled once for each shape", function()
+    local core = require "perilune.core"
+    local function run(n)
+      return db.session:execute(db.select(User.id):where(User.age:eq(n), User.name:like "x"))
+    end
+    run(1)
+    local hits, misses = core.compiled_counts(db)
+    for n = 2, 50 do run(n) end
+    assert.same({ hits + 49, misses }, { core.compiled_counts(db) })
+    for n = 1, 1000 do db.session:execute(db.select(User.id:label("n" .. n))) end
+    run(1)
+    assert.same({ hits + 49, misses + 1001 }, { core.compiled_counts(db) })
+  end)
+end)
