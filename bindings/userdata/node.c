@@ -177,7 +177,7 @@ static __attribute__((noreturn)) void condition_error(lua_State *L, int idx) {
 
 pl_node *plua_tocondition(lua_State *L, int idx) {
     pl_node *n = plua_tonode_of(L, idx, PLUA_IS_EXPRESSION | PLUA_IS_STATEMENT);
-    if (n && (n->kind == PL_N_ORDER || (n->kind >= PL_N_ENTITY && n->kind != PL_N_TEXT)))
+    if (n && (n->kind == PL_N_ORDER || n->kind >= PL_N_ENTITY))
         n = NULL;
     if (n)
         return n;

@@ -220,8 +220,9 @@ const char *plua_check_name(lua_State *L, int idx, bool dots, const char *what,
 
 /* Without '?' and '@', which begin parameters. */
 static bool is_operator_byte(char c) {
-    static const char signs[] = "!#%&*+-/<=>^|~ ";
-    return memchr(signs, c, sizeof signs - 1) || (c >= 'a' && c <= 'z') ||
+    if (c == '\0')
+        return false;
+    return strchr("!#%&*+-/<=>^|~ ", c) || (c >= 'a' && c <= 'z') ||
            (c >= 'A' && c <= 'Z');
 }
 

@@ -232,7 +232,7 @@ static void add_item(parser *p, plua_ptree **items, size_t *n, plua_ptree *item)
 static void set_list(parser *p, plua_ptree *to, plua_ptree *const *items, size_t n) {
     to->list = pl_arena_array(p->arena, n + 1, sizeof *items);
     if (!to->list)
-        luaL_error(p->L, "not enough memory");
+        plua_nomem(p->L);
     memcpy(to->list, items, n * sizeof *items);
     to->nlist = n;
 }

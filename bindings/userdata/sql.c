@@ -28,7 +28,7 @@ static pl_code compile(lua_State *L, pl_compiled *out, pl_vec *literals, pl_erro
 int plua_statement_sql(lua_State *L) {
     plua_self(L, PLUA_IS_QUERY | PLUA_IS_STATEMENT, PLUA_QUERY, "sql");
     lua_settop(L, 1);
-    pl_compiled c;
+    pl_compiled c = {0};
     pl_vec literals;
     plua_check(L, compile(L, &c, &literals, plua_err(L)));
     lua_pushlstring(L, c.sql, c.len);
@@ -45,7 +45,7 @@ int plua_statement_sql(lua_State *L) {
 }
 
 int plua_statement_tostring(lua_State *L) {
-    pl_compiled c;
+    pl_compiled c = {0};
     pl_vec literals;
     lua_settop(L, 1);
     pl_error *err = plua_err(L);

@@ -794,8 +794,8 @@ local function model_table(db, name, fields, parts, parent)
   local table_name = fields.__tablename__ or declare.table_name(name)
   if d.tables and d.tables[table_name] and #parts.columns == 0 then return d.tables[table_name], false end
   if #parts.columns == 0 then
-    fail("InvalidRequestError", ("Class %s does not have a __table__ or columns specified and does not inherit from an existing table-mapped class.")
-      :format(name))
+    fail("InvalidRequestError", ("Class %s has neither a __table__ nor columns and does not inherit "
+      .. "from a mapped class."):format(name), "declare at least a primary key column")
   end
   local bind = fields.__bind_key__ or (parent and parent.__table__.bind_key)
   local t = build_table(db, table_name, bind, parts.columns, constraints, options)

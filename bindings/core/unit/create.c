@@ -17,7 +17,7 @@ static bool wants(const pl_vec *wanted, const pl_table *t) {
 static pl_code exists(pl_conn *conn, const pl_dialect *d, const pl_table *t, bool *out,
                       pl_error *err) {
     pl_buf sql;
-    pl_slot name = pl_slot_text(t->name, strlen(t->name)), found;
+    pl_slot name = pl_slot_text(t->name, strlen(t->name)), found = {0};
     pl_buf_init(&sql, err->texts.alloc);
     pl_buf_str(&sql, "SELECT 1 FROM ");
     if (t->schema) {
