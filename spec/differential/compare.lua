@@ -130,7 +130,7 @@ local function step(list, program, i, want, have)
   if want.result[1] == "error" or have.result[1] == "error" then
     local a = want.result[1] == "error" and "error " .. want.result[2] or flat(want.result)
     local b = have.result[1] == "error" and "error " .. have.result[2] or flat(have.result)
-    if a ~= b then note(list, program.name, where, a, b, have.result[3]) end
+    if a ~= b then note(list, program.name, where, a, b, detail_of(have.result)) end
   else
     local a, b = flat(want.result), flat(have.result)
     if a ~= b then note(list, program.name, where, a, b) end

@@ -4,7 +4,8 @@
 -- `settings` are differences of configuration: the oracle is told to behave so,
 -- and what remains is compared strictly. `declared` are differences of results:
 -- an entry names the scenarios (a Lua pattern) and both results (patterns for
--- the lines that compare.lua makes), so that neither side can drift unnoticed.
+-- the lines that compare.lua makes; "|" parts alternatives of what Perilune gives), so
+-- that neither side can drift unnoticed.
 
 local differences = {}
 
@@ -30,6 +31,11 @@ differences.settings = {
     how = "the oracle tries 'evaluate', then 'fetch'",
   },
   {
+    what = "a query of one entity gives each once, as Query does; rows of several things stay "
+      .. "as they are, as select() does",
+    how = "the oracle executes the statement of a query of several things",
+  },
+  {
     what = "lazy loading is batched, and what a commit expired is read again only when it "
       .. "can have changed",
     how = "the number of SELECTs may be lower, never higher; programs switch batching off, "
@@ -37,13 +43,43 @@ differences.settings = {
   },
 }
 
-differences.declared = {}
+differences.declared = {
+  {
+    scenario = "^functions: between as a value$", expected = "i:[01]", got = "true|false",
+    reason = "BETWEEN is a condition, so as a value it is a boolean like every other",
+  },
+  {
+    scenario = "^ends: first after limit zero$", expected = "o:Tag#1", got = "{nil}",
+    reason = "a limit of no rows gives no row; Query.first() puts its own limit in its place",
+  },
+  {
+    scenario = "^ends: error: .* after limit$", expected = "InvalidRequestError", got = "rows|o:",
+    reason = "clauses may come in any order, as in select(); only Query refuses them",
+  },
+  {
+    scenario = "^changes: autoflush before text$", expected = "s:loud", got = "s:quiet",
+    reason = "session:execute flushes whatever the statement, as SQLAlchemy 2.1 does",
+  },
+  {
+    scenario = "^changes: ", where = "^SELECTs$", expected = "^%d+$", got = "^%d+$",
+    reason = "a bulk change asks the database which loaded objects it touched, and these are "
+      .. "read again; conditions are not evaluated a second time in memory",
+  },
+}
+
+-- One of the alternatives, which "|" parts.
+local function matches(text, patterns)
+  for pattern in patterns:gmatch "[^|]+" do
+    if text:find(pattern) then return true end
+  end
+  return false
+end
 
 -- The declared difference that explains d, or nil.
 function differences.explain(d)
   for _, entry in ipairs(differences.declared) do
-    if d.name:find(entry.scenario) and d.expected:find(entry.expected)
-      and d.got:find(entry.got) then
+    if d.name:find(entry.scenario) and d.where:find(entry.where or "")
+      and d.expected:find(entry.expected) and matches(d.got, entry.got) then
       entry.used = (entry.used or 0) + 1
       return entry
     end

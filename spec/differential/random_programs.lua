@@ -2,7 +2,8 @@
 -- Makes random unit-of-work programs: small random schemas of three models, and
 -- random operations on a few named objects. The programs are guarded: an
 -- operation on an object that is deleted or detached is skipped, and an error
--- ends the transaction. Every other program has batched lazy loading. What misuse does is told by programs of their own.
+-- ends the transaction. What misuse does is told by programs of their own. Every
+-- other program has batched lazy loading.
 -- luacheck: no max line length
 
 local random = require "spec.differential.random"

@@ -221,7 +221,9 @@ local function selected(g, depth)
   if choice == 6 then return number(g, "float", depth) end
   if choice == 7 then return text(g, depth) end
   if choice == 8 then return { "case", { { condition(g, 1), 1 } }, 0 } end
-  return condition(g, 1)
+  local made = condition(g, 1)
+  -- What type BETWEEN has as a value is told by a scenario of its own.
+  return made[1] == "between" and { "case", { { made, 1 } }, 0 } or made
 end
 
 local function keys_of(s)

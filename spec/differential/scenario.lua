@@ -14,9 +14,7 @@ local ends, ops = {}, {}
 local function row_of(self, v, n)
   local null = self.db.null
   if v == nil then return { "nil" } end
-  local is_row = type(v) == "userdata" and not values.is_instance(v)
-    and select(2, pcall(function() return v.unpack end))
-  if n == 1 and type(is_row) ~= "function" then return { values.tag(v, null) } end
+  if n == 1 and not values.is_row(v) then return { values.tag(v, null) } end
   local out = {}
   for i = 1, n do out[i] = values.tag(v[i], null) end
   return out
@@ -239,7 +237,7 @@ end
 
 function ops.text(self, sql, params)
   local result = self.db.session:execute(self.db.text(sql), declare.values(self.db, params or {}))
-  if not result.returns_rows then return value_of(self, result.rowcount) end
+  if result.rowcount then return value_of(self, result.rowcount) end
   local rows = {}
   for i, row in ipairs(result:all()) do
     rows[i] = {}

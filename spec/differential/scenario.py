@@ -75,6 +75,9 @@ class Runner:
         return getattr(self, "f_" + finish[0])(query, *finish[1:])
 
     def f_all(self, query):
+        if len(query.column_descriptions) > 1:
+            # Rows of several things are those of select(), which keeps repeated ones.
+            return ["rows", [row_of(v) for v in self.session.execute(query.statement)]]
         return ["rows", [row_of(v) for v in query.all()]]
 
     def f_first(self, query):

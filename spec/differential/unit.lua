@@ -404,7 +404,7 @@ local function dumps(db, schema)
   return out
 end
 
-function unit.run(schema, program)
+local function run(schema, program)
   local db = declare.open()
   db.config.batch_lazy = program.batch == true
   local self = { db = db, models = declare.models(db, schema), vars = {}, nested = {} }
@@ -421,6 +421,14 @@ function unit.run(schema, program)
   result.dumps = dumps(db, schema)
   db:close()
   return result
+end
+
+-- One program; one that cannot even begin has an error as its first event.
+function unit.run(schema, program)
+  local ok, result = pcall(run, schema, program)
+  if ok then return result end
+  local failed = { result = { "error", values.error_name(result), tostring(result) } }
+  return { name = program.name, events = { failed } }
 end
 
 -- What a declaration is worth: its tables, or the class of the error that it raises.

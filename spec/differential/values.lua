@@ -87,6 +87,12 @@ local function method(v, name)
   return ok and found or nil
 end
 
+-- A row of several things can be unpacked.
+function values.is_row(v)
+  if type(v) ~= "table" and type(v) ~= "userdata" or values.is_instance(v) then return false end
+  return type(method(v, "unpack")) == "function"
+end
+
 local function temporal(iso)
   iso = iso:gsub("T", " ")
   if iso:find("%.") then iso = iso:gsub("0+$", ""):gsub("%.$", "") end

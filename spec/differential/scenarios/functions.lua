@@ -107,6 +107,7 @@ suite:values("comparison as a value", "Track", { { "gt", "@Track.seconds", 300 }
 suite:values("and as a value", "Track", { { "and", { "gt", "@Track.seconds", 300 }, { "gt", "@Track.number", 3 } } })
 suite:values("like as a value", "Artist", { { "like", "@Artist.name", "%o%" }, { "in", "@Artist.country", { "list", "DE", "NO" } } })
 suite:values("not as a value", "Track", { { "not", "@Track.explicit" } })
+suite:values("between as a value", "Track", { { "between", "@Track.seconds", 100, 400 } })
 suite:values("null as a value", "Tag", { "@Tag.id", { "sql_null" } })
 
 -- Window functions
