@@ -105,15 +105,16 @@ static void append_slot(lua_State *L, const pl_object *o, uint16_t slot, const p
 
 static void slot_history(lua_State *L, pl_object *o, uint16_t slot) {
     const pl_slot *now = &o->slots[slot], *base = &plua_base(o)[slot];
+    bool known = pl_object_fresh(o) || !pl_object_attached(o);
     if (now->tag == PL_UNSET)
         return;
     if (!(o->status & PL_OBJ_KEYED)) {
         append_slot(L, o, slot, now, ADDED);
     } else if (now->flags & PL_SLOT_CHANGED) {
         append_slot(L, o, slot, now, ADDED);
-        if (base->tag != PL_UNSET && base != now)
+        if (known && base->tag != PL_UNSET && base != now)
             append_slot(L, o, slot, base, DELETED);
-    } else if (pl_object_fresh(o) || !pl_object_attached(o)) {
+    } else if (known) {
         append_slot(L, o, slot, now, UNCHANGED);
     }
 }
