@@ -1,6 +1,7 @@
---- The tutorial: users, posts and groups, from declaration to cascade.
--- Run with `perilune examples/tutorial.lua`; the database is instance/database.db beside
--- this file. Every run starts from empty tables.
+-- The tutorial: models with a one-to-many and a many-to-many relationship, and a session that
+-- inserts, reads, updates and deletes. The database is instance/database.db beside this file.
+-- Run it with `perilune tutorial.lua`, as often as you like.
+
 local perilune = require "perilune"
 
 local app = perilune.App "blog"
@@ -28,12 +29,12 @@ local user_group = db.Table{"user_group",
 local Group = db.Model "Group" {
   id    = db.Column{db.Integer, primary_key = true},
   name  = db.Column{db.String(100), nullable = false},
-  users = db.relationship{"User", secondary = user_group, backref = db.backref{"groups", lazy = true}},
+  users = db.relationship{"User", secondary = user_group,
+                          backref = db.backref{"groups", lazy = true}},
 }
 
 app:app_context(function()
-  db:drop_all()
-  print("created", db:create_all())
+  db:create_all()
 
   local alice = User{name = "Alice"}
   db.session:add(alice)
@@ -45,17 +46,15 @@ app:app_context(function()
   db.session:add(group)
   db.session:commit()
 
-  print(User.query:all())
+  print(User.query:all())                 --> [<User Alice>]
   for _, p in ipairs(alice.posts) do print(p.title) end
   print(#alice.groups, alice.groups[1].name)
 
   local user = User.query:first()
   user.name = "Bob"
   db.session:commit()
-  print(User.query:filter_by{name = "Bob"}:one())
 
   db.session:delete(post)
-  db.session:delete(user) -- the user_group row goes with it
+  db.session:delete(user)                 -- the user_group row goes with it
   db.session:commit()
-  print(User.query:count(), Post.query:count(), Group.query:count(), #Group.query:one().users)
 end)
