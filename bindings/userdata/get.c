@@ -177,6 +177,18 @@ static void known(lua_State *L, pl_mapper *m, pl_object *o) {
     }
 }
 
+/* The object that the flush before a query gave the key. [-0, +(0|1), -] */
+static bool flushed_meanwhile(lua_State *L, int map, const pl_slot *values,
+                              pl_mapper *m) {
+    plua_push_key_values(L, values, m->npk);
+    if (lua_rawget(L, map) == LUA_TUSERDATA) {
+        known(L, m, lua_touserdata(L, -1));
+        return true;
+    }
+    lua_pop(L, 1);
+    return false;
+}
+
 void plua_get(lua_State *L, plua_session *s, pl_mapper *m, const pl_slot *values,
               bool refresh) {
     int top = lua_gettop(L);
@@ -187,8 +199,14 @@ void plua_get(lua_State *L, plua_session *s, pl_mapper *m, const pl_slot *values
     if (o && !refresh) {
         known(L, m, o);
     } else {
-        if (s->autoflush && s->npins > 0)
+        if (s->autoflush && s->npins > 0) {
             plua_session_autoflush(L, s);
+            if (!o && flushed_meanwhile(L, top + 1, values, m)) {
+                lua_replace(L, top + 1);
+                lua_settop(L, top + 1);
+                return;
+            }
+        }
         plua_push_model(L, m);
         plua_model *model = lua_touserdata(L, -1);
         if (!o && !model->instance_events && is_plain(model))

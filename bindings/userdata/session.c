@@ -324,6 +324,8 @@ static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
 void plua_session_add(lua_State *L, plua_session *s, int idx) {
     idx = lua_absindex(L, idx);
     pl_object *o = plua_check_instance(L, idx);
+    if (pl_object_state(o) == PL_DELETED)
+        check_addable(L, s, idx, o);
     if (!s->db->registry.dirty && o->mapper->nrelations == 0) {
         add_one(L, s, idx, o);
         return;
