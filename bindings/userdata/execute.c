@@ -422,6 +422,10 @@ static int each_next(lua_State *L) {
     luaL_checkstack(L, (int)n + 20, "each");
     for (lua_Integer i = 1; i <= n; i++)
         lua_rawgeti(L, lua_upvalueindex(2), i);
+    if (r->cursor->stmt && r->cursor->s->closed) {
+        plua_cursor_close(r->cursor);
+        plua_raise(L, PL_ERESOURCECLOSED, "This result object is closed: its session is");
+    }
     if (!r->cursor->stmt || !next(L, r))
         return 0;
     int top = lua_gettop(L);

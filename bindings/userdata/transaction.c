@@ -506,10 +506,28 @@ static int handle_rollback(lua_State *L) {
     return 0;
 }
 
+/* Commits the handle at idx; when that fails, rolls back and raises the failure. */
+static void commit_or_undo(lua_State *L, int idx, handle *h) {
+    idx = lua_absindex(L, idx);
+    lua_pushcfunction(L, handle_commit);
+    lua_pushvalue(L, idx);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+        return;
+    if (h->active && !h->s->closed)
+        finish_handle(L, h, false);
+    lua_error(L);
+}
+
+/* A transaction left in good order after a flush in it failed cannot commit: that failure
+** was dealt with inside, so it is rolled back in silence. */
 static int handle_close(lua_State *L) {
     handle *h = lua_touserdata(L, 1);
-    if (h->active && !h->s->closed)
-        finish_handle(L, h, lua_isnil(L, 2) && !h->s->broken);
+    if (!h->active || h->s->closed)
+        return 0;
+    if (lua_isnil(L, 2) && !h->s->broken)
+        commit_or_undo(L, 1, h);
+    else
+        finish_handle(L, h, false);
     return 0;
 }
 
@@ -567,7 +585,7 @@ static int finish_run(lua_State *L, int status, lua_KContext base) {
         return lua_error(L);
     }
     if (h->active)
-        finish_handle(L, h, true);
+        commit_or_undo(L, 2, h);
     return lua_gettop(L) - (int)base;
 }
 
