@@ -13,6 +13,7 @@ require "perilune.declare".install(namespace)
 require "perilune.query"
 namespace.event = require "perilune.event"
 require "perilune.database".install(namespace)
+require "perilune.session"
 
 for _, name in ipairs { "get_or_404", "first_or_404", "one_or_404", "paginate" } do
   namespace[name] = later("pagination", "db_" .. name)
