@@ -6,6 +6,7 @@
 #:                 (one part: make unit, make specs SPEC=spec/x_spec.lua, make examples)
 #: make asan       the same under the address and undefined-behaviour sanitizers
 #: make gcstress   the specs with the collector at its most aggressive
+#: make differential  Perilune beside SQLAlchemy on the same scenarios: what differs
 #: make lint       warnings as errors, format, static analysis, house rules
 #: make bench      the benchmarks in spec/bench (BENCH=--quick and other options)
 #: make install    into $DESTDIR$PREFIX, /usr/local unless told
@@ -70,7 +71,7 @@ WHOLE := $(patsubst spec/%.c,$(BUILD)/whole/%,$(wildcard spec/embed/t_*.c spec/f
 
 PRODUCTS := $(addprefix $(BUILD)/,perilune perilune.so libperilune.a libperilune.so.0)
 
-.PHONY: all objs core help deps run test unit specs examples bench lint asan gcstress \
+.PHONY: all objs core help deps run test unit specs examples differential bench lint asan gcstress \
   install docs clean now-run now-test now-bench now-lint now-asan now-gcstress
 .DELETE_ON_ERROR:
 
@@ -176,6 +177,9 @@ specs: all
 
 examples: all
 	@.ci/examples $(HERE)/perilune $(HERE)/examples
+
+differential: all
+	@$(MAKE) --no-print-directory specs SPEC=spec/differential/agreement.lua
 
 now-gcstress: all
 	@$(MAKE) --no-print-directory specs BEFORE='collectgarbage("incremental", 1, 1000, 24)'
