@@ -103,6 +103,8 @@ static void set_drop(lua_State *L, int idx, int part, int item) {
 }
 
 static void record_added(lua_State *L, int idx, plua_collection *c, int item) {
+    pl_object *o = lua_touserdata(L, item);
+    o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
     if (c->has_removed && set_has(L, idx, PLUA_C_REMOVED, item)) {
         set_drop(L, idx, PLUA_C_REMOVED, item);
         return;
@@ -114,6 +116,7 @@ static void record_added(lua_State *L, int idx, plua_collection *c, int item) {
 }
 
 static void record_removed(lua_State *L, int idx, plua_collection *c, int item) {
+    plua_relation_orphan(L, c->relation, item);
     if (c->has_added && set_has(L, idx, PLUA_C_ADDED, item)) {
         set_drop(L, idx, PLUA_C_ADDED, item);
         return;
@@ -460,10 +463,17 @@ static plua_collection *check(lua_State *L, const char *method) {
     return c;
 }
 
+/* An item that is there stays once: the other side of a pair may have put it there. */
+static void append_new(lua_State *L, plua_collection *c, int item) {
+    plua_relation_check(L, c->relation, item);
+    if (!has(L, 1, c, item))
+        do_append(L, 1, c, item);
+}
+
 static int collection_append(lua_State *L) {
     plua_collection *c = check(L, "append");
     lua_settop(L, 2);
-    do_append(L, 1, c, 2);
+    append_new(L, c, 2);
     return 0;
 }
 
@@ -472,7 +482,7 @@ static int collection_extend(lua_State *L) {
     lua_Integer n = luaL_len(L, 2);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_geti(L, 2, i);
-        do_append(L, 1, c, 3);
+        append_new(L, c, 3);
         lua_settop(L, 2);
     }
     return 0;
@@ -505,6 +515,8 @@ static int collection_remove(lua_State *L) {
 static int collection_pop(lua_State *L) {
     plua_collection *c = check(L, "pop");
     lua_Integer at = luaL_optinteger(L, 2, c->n);
+    if (c->n == 0 && lua_isnoneornil(L, 2))
+        return 0;
     if (at < 1 || at > c->n)
         plua_raise(L, PL_EARGUMENT, "pop: position %I is not in 1..%I", at, c->n);
     lua_settop(L, 2);

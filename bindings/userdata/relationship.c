@@ -142,14 +142,26 @@ static void change_scalar(lua_State *L, int idx, pl_object *o, pl_relation *r, i
     plua_relation_touch(L, idx, o);
 }
 
+void plua_relation_orphan(lua_State *L, const pl_relation *r, int child) {
+    pl_object *o = lua_touserdata(L, child);
+    if (!(r->cascade & PL_CASCADE_ORPHAN) || r->direction != PL_ONE_TO_MANY)
+        return;
+    o->status |= PL_OBJ_ORPHAN;
+    plua_session *s = plua_object_session(o);
+    if (s)
+        plua_session_pin(L, s, child, o);
+}
+
 static void set_scalar(lua_State *L, int idx, pl_object *o, pl_relation *r, int val) {
     pl_object *now = lua_isnil(L, val) ? NULL : plua_relation_check(L, r, val);
     change_scalar(L, idx, o, r, val);
     int old = lua_gettop(L);
     pl_object *was = lua_touserdata(L, old);
     if (was != now) {
-        if (was)
+        if (was) {
+            plua_relation_orphan(L, r, old);
             plua_back_unlink(L, r, idx, o, old, was);
+        }
         if (now)
             plua_back_link(L, r, idx, o, val, now);
     }
@@ -223,6 +235,7 @@ void plua_back_unlink(lua_State *L, const pl_relation *r, int a, pl_object *oa, 
     } else {
         push_current(L, b, ob, back);
         if (lua_touserdata(L, -1) == oa) {
+            plua_relation_orphan(L, back, a);
             lua_pushnil(L);
             change_scalar(L, b, ob, back, lua_gettop(L));
         }

@@ -60,4 +60,8 @@ void plua_back_unlink(lua_State *L, const pl_relation *r, int a, pl_object *oa, 
 /* Marks an object as changed by a relationship. */
 void plua_relation_touch(lua_State *L, int idx, pl_object *o);
 
+/* The object at `child` left a parent whose delete-orphan relationship r had it: the next
+** flush deletes it unless it has a parent by then. [-0, +0, m] */
+void plua_relation_orphan(lua_State *L, const pl_relation *r, int child);
+
 #endif

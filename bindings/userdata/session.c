@@ -355,6 +355,12 @@ static bool mark_deleted(lua_State *L, plua_session *s, int idx, pl_object *o) {
     return true;
 }
 
+/* Protected part of deleting: what the cascade loads must not flush half of the marks. */
+static int walk_deleted(lua_State *L) {
+    plua_relation_walk(L, lua_touserdata(L, 1), 2, PL_CASCADE_DELETE, mark_deleted);
+    return 0;
+}
+
 void plua_session_delete(lua_State *L, plua_session *s, int idx) {
     idx = lua_absindex(L, idx);
     pl_object *o = plua_check_instance(L, idx);
@@ -366,7 +372,15 @@ void plua_session_delete(lua_State *L, plua_session *s, int idx) {
             "Instance '%s' is not persisted", lua_tostring(L, -1));
     }
     plua_configure(L, s->db);
-    plua_relation_walk(L, s, idx, PL_CASCADE_DELETE, mark_deleted);
+    lua_pushcfunction(L, walk_deleted);
+    lua_pushlightuserdata(L, s);
+    lua_pushvalue(L, idx);
+    bool autoflush = s->autoflush;
+    s->autoflush = false;
+    int status = lua_pcall(L, 2, 0, 0);
+    s->autoflush = autoflush;
+    if (status != LUA_OK)
+        lua_error(L);
 }
 
 void plua_session_usable(lua_State *L, plua_session *s) {
@@ -403,7 +417,7 @@ static void detach_pins(lua_State *L, plua_session *s) {
         if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA) {
             pl_object *o = lua_touserdata(L, -1);
             o->pin = 0;
-            o->status &= ~(uint32_t)PL_OBJ_DELETING;
+            o->status &= ~(uint32_t)(PL_OBJ_DELETING | PL_OBJ_ORPHAN);
             if (pl_object_state(o) == PL_PENDING) {
                 pl_object_set_state(o, PL_TRANSIENT);
                 o->session = NULL;

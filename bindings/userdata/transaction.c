@@ -196,8 +196,10 @@ static void undo_pins(lua_State *L, plua_session *s) {
             pl_object_set_state(o, PL_TRANSIENT);
             o->session = NULL;
         }
-        if (o)
+        if (o) {
             o->pin = 0;
+            o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
+        }
         lua_pop(L, 1);
     }
     lua_pop(L, 1);

@@ -125,24 +125,38 @@ static pl_code hook_fill(void *ud, pl_flush_op op, pl_object *o, pl_error *err) 
 
 /* ---- collecting -------------------------------------------------------------------- */
 
-/* An orphan is deleted, or dropped when it was never saved. True when it was dropped. */
-static bool settle_orphan(plua_unit *u, int idx, pl_object *o) {
+/* Whether an object has a parent of a delete-orphan relationship. */
+static bool has_owner(lua_State *L, int idx, const pl_object *o) {
+    bool found = false;
+    for (size_t i = 0; i < o->mapper->nrelations && !found; i++) {
+        pl_relation *r = o->mapper->relations[i];
+        if (r->direction != PL_MANY_TO_ONE || !r->back ||
+            !(r->back->cascade & PL_CASCADE_ORPHAN))
+            continue;
+        plua_relation_peek(L, idx, o, r);
+        found = lua_isuserdata(L, -1);
+        lua_pop(L, 1);
+    }
+    return found;
+}
+
+/* An orphan is deleted, or dropped when it was never saved. */
+static void settle_orphan(plua_unit *u, int idx, pl_object *o) {
     if (!(o->status & PL_OBJ_ORPHAN))
-        return false;
+        return;
     o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
+    if (has_owner(u->L, idx, o))
+        return;
     if (o->status & PL_OBJ_KEYED) {
         plua_session_delete(u->L, u->s, idx);
-        return false;
+        return;
     }
     plua_session_forget(u->L, u->s, idx, o, PL_TRANSIENT);
-    return true;
 }
 
 static void collect_object(plua_unit *u, int idx, pl_object *o) {
     lua_State *L = u->L;
     plua_json_scan(L, idx, o);
-    if (settle_orphan(u, idx, o))
-        return;
     if (o->status & PL_OBJ_DELETING) {
         plua_check(L, pl_flush_delete(u->f, o, plua_err(L)));
         plua_collect_deleted(u, idx, o);
@@ -159,6 +173,11 @@ static void collect_object(plua_unit *u, int idx, pl_object *o) {
 static void collect(plua_unit *u) {
     lua_State *L = u->L;
     int top = lua_gettop(L);
+    for (lua_Integer i = 1; i <= u->s->npins; i++) {
+        if (lua_rawgeti(L, u->pins, i) == LUA_TUSERDATA)
+            settle_orphan(u, top + 1, lua_touserdata(L, top + 1));
+        lua_settop(L, top);
+    }
     for (lua_Integer i = 1; i <= u->s->npins; i++) {
         pl_object *o = lua_rawgeti(L, u->pins, i) == LUA_TUSERDATA
                            ? lua_touserdata(L, top + 1)
