@@ -102,7 +102,8 @@ class Models:
 
 
 def engine(path="sqlite://"):
-    made = sa.create_engine(path, poolclass=StaticPool,
+    # Named parameters: in positional ones 1.4 mixes up those inside WITH.
+    made = sa.create_engine(path, poolclass=StaticPool, paramstyle="named",
                             connect_args={"check_same_thread": False})
 
     @event.listens_for(made, "connect")

@@ -74,7 +74,7 @@ local function judge(document, expected, got)
   end
   for _, program in ipairs(document.programs or {}) do
     i = i + 1
-    if sort_out(compare.program(program, expected[i], got[i])) then
+    if sort_out(compare.program(program, expected[i], got[i], known.explain)) then
       programs[#programs + 1] = { program = program, got = got[i] }
     end
   end

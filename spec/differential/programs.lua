@@ -7,11 +7,24 @@
 local programs = {}
 programs.__index = programs
 
-function programs.new(group)
-  return setmetatable({ group = group, list = {} }, programs)
+function programs.new(group, touching)
+  return setmetatable({ group = group, list = {}, touching = touching }, programs)
+end
+
+-- After a commit SQLAlchemy reads an object again, and flushes before it does, while
+-- Perilune may know that there is nothing to read. Where that is not the question, a
+-- "touch" after every commit makes both read then.
+function programs.touched(ops)
+  local out = {}
+  for _, op in ipairs(ops) do
+    out[#out + 1] = op
+    if op[1] == "commit" or op[1] == "rollback" then out[#out + 1] = { "touch" } end
+  end
+  return out
 end
 
 function programs:add(name, schema, ops)
+  if self.touching then ops = programs.touched(ops) end
   self.list[#self.list + 1] = { name = self.group .. ": " .. name, schema = schema, ops = ops }
 end
 

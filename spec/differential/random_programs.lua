@@ -7,6 +7,7 @@
 -- luacheck: no max line length
 
 local random = require "spec.differential.random"
+local touched = require("spec.differential.programs").touched
 
 local function col(name, kind, options)
   local c = options or {}
@@ -250,7 +251,7 @@ return function(seed, n)
     local r = random.new(seed * 1000003 + i)
     list[i] = {
       name = ("random: program %d.%d"):format(seed, i), schema = key, guarded = true, batch = i % 2 == 0,
-      ops = make_ops(r, survey(schemas[key])),
+      ops = touched(make_ops(r, survey(schemas[key]))),
     }
   end
   return list, schemas

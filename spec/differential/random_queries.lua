@@ -222,8 +222,10 @@ local function selected(g, depth)
   if choice == 7 then return text(g, depth) end
   if choice == 8 then return { "case", { { condition(g, 1), 1 } }, 0 } end
   local made = condition(g, 1)
+  local inner = made
+  while inner[1] == "not" or inner[1] == "bnot" do inner = inner[2] end
   -- What type BETWEEN has as a value is told by a scenario of its own.
-  return made[1] == "between" and { "case", { { made, 1 } }, 0 } or made
+  return inner[1] == "between" and { "case", { { made, 1 } }, 0 } or made
 end
 
 local function keys_of(s)

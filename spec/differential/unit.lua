@@ -201,6 +201,16 @@ function ops.attr(self, name, ...)
   return out
 end
 
+-- Reads what a commit or rollback expired, before anything is changed.
+function ops.touch(self)
+  local found = 0
+  for _, name in ipairs(sorted_names(self)) do
+    if values.state(self.vars[name]) == "persistent" then
+      for _ in pairs(self.vars[name]) do found = found + 1 end
+    end
+  end
+end
+
 function ops.sorted(self, name, attr)
   local out = names_of(self, self.vars[name][attr])
   table.sort(out)

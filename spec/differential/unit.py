@@ -229,6 +229,13 @@ class Program:
     def o_attr(self, name, *attrs):
         return [self.show(getattr(self.vars[name], a)) for a in attrs]
 
+    def o_touch(self):
+        """Reads what a commit or rollback expired, before anything is changed."""
+        for name in sorted(self.vars):
+            if self.state(self.vars[name]) == "persistent":
+                for attr in sa.inspect(type(self.vars[name])).column_attrs:
+                    getattr(self.vars[name], attr.key)
+
     def o_sorted(self, name, attr):
         """A collection whose order the database is free to choose."""
         return sorted(self.name(v) for v in getattr(self.vars[name], attr))

@@ -3,7 +3,7 @@
 -- orphans, many-to-many, one-to-one, self-reference, cycles.
 -- luacheck: no max line length
 
-local programs = require("spec.differential.programs").new("relations")
+local programs = require("spec.differential.programs").new("relations", true)
 local P = function(...) programs:add(...) end
 
 local function cat(...)

@@ -2,7 +2,7 @@
 -- Commit, rollback and savepoints, and what they do to objects and collections.
 -- luacheck: no max line length
 
-local programs = require("spec.differential.programs").new("transactions")
+local programs = require("spec.differential.programs").new("transactions", true)
 local P = function(...) programs:add(...) end
 
 local base = { { "new", "p", "Parent", { name = "a" } }, { "add", "p" }, { "commit" } }
