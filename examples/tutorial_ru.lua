@@ -1,5 +1,4 @@
--- The tutorial with Russian data: text is UTF-8, and lengths count characters. There is no
--- app_context here: the perilune program gives one to a script that makes one App.
+-- The tutorial with Russian data: text is UTF-8, and lengths count characters.
 
 local perilune = require "perilune"
 
@@ -32,43 +31,45 @@ local Group = db.Model "Group" {
   users = db.relationship{"User", secondary = user_group, backref = "groups"},
 }
 
-db:drop_all()
-db:create_all()
+app:app_context(function()
+  db:drop_all()
+  db:create_all()
 
-local alice, boris = User{name = "Алиса"}, User{name = "Борис"}
-db.session:add_all{alice, boris}
-db.session:commit()
+  local alice, boris = User{name = "Алиса"}, User{name = "Борис"}
+  db.session:add_all{alice, boris}
+  db.session:commit()
 
-db.session:add_all{
-  Post{title = "Привет, мир!", created = db.date(2024, 2, 29), user = alice},
-  Post{title = "Съешь ещё этих мягких французских булок", created = db.date(2024, 1, 7),
-       user = alice},
-  Post{title = "ПРИВЕТ снова", created = db.date(2024, 3, 8), user = boris},
-}
-local admins = Group{name = "администраторы"}
-admins.users:extend{alice, boris}
-db.session:add(admins)
-db.session:commit()
+  db.session:add_all{
+    Post{title = "Привет, мир!", created = db.date(2024, 2, 29), user = alice},
+    Post{title = "Съешь ещё этих мягких французских булок", created = db.date(2024, 1, 7),
+         user = alice},
+    Post{title = "ПРИВЕТ снова", created = db.date(2024, 3, 8), user = boris},
+  }
+  local admins = Group{name = "администраторы"}
+  admins.users:extend{alice, boris}
+  db.session:add(admins)
+  db.session:commit()
 
-print(User.query:order_by(User.name):all())
-for _, post in ipairs(alice.posts) do print(post.created, post.title) end
-print(#alice.groups, alice.groups[1].name, #admins.users)
+  print(User.query:order_by(User.name):all())
+  for _, post in ipairs(alice.posts) do print(post.created, post.title) end
+  print(#alice.groups, alice.groups[1].name, #admins.users)
 
--- Ten characters fit into String(10), whatever bytes they take.
-print(User{name = "Константин"})
-local ok, err = pcall(User, { name = "Екатерина II" })
-print(ok, err.name, err.message)
+  -- Ten characters fit into String(10), whatever bytes they take.
+  print(User{name = "Константин"})
+  local ok, err = pcall(User, { name = "Екатерина II" })
+  print(ok, err.name, err.message)
 
-local found = Post.query:join(Post.user):where(Post.title:contains "ивет" | User.name:eq "Борис")
-for post in found:order_by(Post.created:desc()):each() do
-  print(post.created:iso(), post.user, post.title)
-end
+  local found = Post.query:join(Post.user):where(Post.title:contains "ивет" | User.name:eq "Борис")
+  for post in found:order_by(Post.created:desc()):each() do
+    print(post.created:iso(), post.user, post.title)
+  end
 
-alice.name = "Алёна"
-db.session:commit()
-print(User.query:filter_by{name = "Алёна"}:count(), User.query:filter_by{name = "Алиса"}:count())
+  alice.name = "Алёна"
+  db.session:commit()
+  print(User.query:filter_by{name = "Алёна"}:count(), User.query:filter_by{name = "Алиса"}:count())
 
-for _, post in ipairs(alice.posts) do db.session:delete(post) end
-db.session:delete(alice)
-db.session:commit()
-print(User.query:all(), Post.query:count(), #admins.users)
+  for _, post in ipairs(alice.posts) do db.session:delete(post) end
+  db.session:delete(alice)
+  db.session:commit()
+  print(User.query:all(), Post.query:count(), #admins.users)
+end)

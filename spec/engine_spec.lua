@@ -391,14 +391,14 @@ describe("tables", function()
 end)
 
 describe("a closed db", function()
-  it("says so, and closing again is no error for a block", function()
+  it("says so, and closing again is no error", function()
     local db = perilune.open("sqlite:///" .. file "closed.db")
     local session = db.session
     db:close()
     assert.is_true(session.closed)
     raises("ResourceClosedError", "this database is closed", function() return db.session end)
     raises("ResourceClosedError", "this database is closed", db.create_all, db)
-    raises("ResourceClosedError", "this database is closed", db.close, db)
+    db:close()
     local kept
     do
       local scoped <close> = perilune.open "sqlite://"
