@@ -63,11 +63,11 @@ describe("the tutorial", function()
     as_expected(by_program(script), "tutorial_ru")
     as_expected(by_lua(script), "tutorial_ru")
     local check = run.command({ program, "-e", [[
-      local db = require "perilune".open "sqlite:///instance/database_ru.db"
+      local db = require "perilune".open "sqlite:///instance/блог.db"
       print(db.session:scalar(db.text "PRAGMA integrity_check"))
       print(db.session:scalar(db.text 'SELECT name FROM "group"'))
       db:close()
     ]] }, { dir = folder })
-    assert.equal("ok\nадмины\n", check.out .. check.err)
+    assert.equal("ok\nадминистраторы\n", check.out .. check.err)
   end)
 end)
