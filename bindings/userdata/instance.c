@@ -86,7 +86,7 @@ void plua_instance_copy(lua_State *L, int idx, pl_object *o) {
         return;
     size_t bytes = o->mapper->nslots * sizeof(pl_slot);
     plua_state_table(L, idx, o);
-    plua_copy *copy = lua_newuserdatauv(L, sizeof *copy + bytes, 0);
+    plua_copy *copy = lua_newuserdatauv(L, sizeof *copy + bytes, 1);
     copy->base = o->slots;
     memcpy(copy->slots, o->slots, bytes);
     lua_rawseti(L, -2, -1);
@@ -112,10 +112,52 @@ void plua_instance_settle(lua_State *L, int idx, pl_object *o) {
     lua_pop(L, 1);
 }
 
+/*
+** The owner of a slot's bytes is about to be replaced in the state table on top. While the
+** object is changed, the row behind it may still point there: its working copy keeps the
+** first owner of each slot (false: none) in a table, its user value.
+*/
+static void keep_owner(lua_State *L, const pl_object *o, uint16_t slot) {
+    if (!(o->status & PLUA_OBJ_COPY))
+        return;
+    int state = lua_gettop(L);
+    lua_rawgeti(L, state, -1);
+    if (lua_getiuservalue(L, -1, 1) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, -3, 1);
+    }
+    if (lua_rawgeti(L, -1, slot + 1) == LUA_TNIL) {
+        if (lua_rawgeti(L, state, slot + 1) == LUA_TNIL)
+            lua_pushboolean(L, 0);
+        lua_rawseti(L, state + 2, slot + 1);
+    }
+    lua_settop(L, state);
+}
+
+/* The working copy goes and the row is what it was: so are the owners of the key's bytes,
+** the only ones that expiring leaves. The state table is on top. */
+static void restore_owners(lua_State *L, const pl_object *o) {
+    int state = lua_gettop(L);
+    lua_rawgeti(L, state, -1);
+    if (lua_getiuservalue(L, -1, 1) == LUA_TTABLE) {
+        for (int k = 0; k < o->mapper->npk; k++) {
+            lua_rawgeti(L, state + 2, o->mapper->pk[k] + 1);
+            if (lua_toboolean(L, -1))
+                lua_rawseti(L, state, o->mapper->pk[k] + 1);
+            else
+                lua_pop(L, 1);
+        }
+    }
+    lua_settop(L, state);
+}
+
 /* Keeps the value at `owner` alive as the holder of a slot's bytes. */
 static void anchor(lua_State *L, int idx, pl_object *o, uint16_t slot, int owner) {
     owner = lua_absindex(L, owner);
     plua_state_table(L, idx, o);
+    keep_owner(L, o, slot);
     lua_pushvalue(L, owner);
     lua_rawseti(L, -2, slot + 1);
     if (o->mapper->attrs[slot].type->kind == PL_K_JSON) {
@@ -535,6 +577,7 @@ void plua_instance_expire(lua_State *L, int idx, pl_object *o) {
         o->slots = plua_base(o);
         o->status &= ~(uint32_t)PLUA_OBJ_COPY;
         lua_getiuservalue(L, idx, 1);
+        restore_owners(L, o);
         lua_pushnil(L);
         lua_rawseti(L, -2, -1);
         lua_pop(L, 1);
