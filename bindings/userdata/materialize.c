@@ -3,6 +3,7 @@
 ** materialize.c - see materialize.h. One pass over each row: key, identity map, copy.
 */
 #include "userdata/materialize.h"
+#include "userdata/relationship.h"
 #include "userdata/event.h"
 #include "userdata/model.h"
 #include "userdata/value.h"
@@ -143,6 +144,8 @@ static void overwrite(lua_State *L, plua_maker *k, int idx, pl_object *o,
         o->slots[slot].flags = 0;
         *base = o->slots[slot];
     }
+    if (stale)
+        plua_relation_refreshed(L, idx, o);
     if (unpartial)
         o->status &= ~(uint32_t)PL_OBJ_PARTIAL;
     o->epoch = k->s->cell->epoch;

@@ -296,6 +296,55 @@ void plua_relation_settle(lua_State *L, int idx, pl_object *o) {
     lua_pop(L, 1);
 }
 
+void plua_relation_refreshed(lua_State *L, int idx, pl_object *o) {
+    if (!(o->status & PL_OBJ_TABLE))
+        return;
+    lua_getiuservalue(L, idx, 1);
+    for (size_t i = 0; i < o->mapper->nrelations; i++) {
+        const pl_relation *r = o->mapper->relations[i];
+        if (r->uselist)
+            continue;
+        if (lua_rawgeti(L, -1, history_key(r)) == LUA_TNIL) {
+            lua_pushstring(L, r->name);
+            lua_pushnil(L);
+            lua_rawset(L, -4);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+/* Whether a foreign key's value came from the object that its relationship holds. */
+static bool from_relation(lua_State *L, int idx, const pl_object *o, uint16_t slot) {
+    bool found = false;
+    for (size_t i = 0; i < o->mapper->nrelations && !found; i++) {
+        const pl_relation *r = o->mapper->relations[i];
+        if (r->direction != PL_MANY_TO_ONE || r->npairs == 0 ||
+            r->pairs[0].local_slot != slot)
+            continue;
+        plua_relation_peek(L, idx, o, r);
+        plua_relation_old(L, idx, o, r);
+        found =
+            lua_isuserdata(L, -2) && (!lua_isnil(L, -1) || !(o->status & PL_OBJ_KEYED));
+        lua_pop(L, 2);
+    }
+    return found;
+}
+
+bool plua_relation_bypassed(lua_State *L, int idx, const pl_object *o) {
+    for (uint16_t i = 0; i < o->mapper->nslots; i++) {
+        const pl_column *c = o->mapper->attrs[i].column;
+        const pl_slot *v = &o->slots[i];
+        if (!c || !c->foreign || !(v->flags & PL_SLOT_CHANGED))
+            continue;
+        if (v->tag == PL_NULL && !(o->status & PL_OBJ_KEYED))
+            continue;
+        if (!from_relation(L, idx, o, i))
+            return true;
+    }
+    return false;
+}
+
 /* ---- walking ----------------------------------------------------------------------- */
 
 /* Puts the object on top on the list at `work`, once. [-1, +0] */

@@ -64,4 +64,11 @@ void plua_relation_touch(lua_State *L, int idx, pl_object *o);
 ** flush deletes it unless it has a parent by then. [-0, +0, m] */
 void plua_relation_orphan(lua_State *L, const pl_relation *r, int child);
 
+/* The object's row was read anew: scalars that nobody changed are looked up again. */
+void plua_relation_refreshed(lua_State *L, int idx, pl_object *o);
+
+/* Whether a foreign key was set past its relationship, so that lists and references that
+** are loaded may be wrong. Before the object is settled. */
+bool plua_relation_bypassed(lua_State *L, int idx, const pl_object *o);
+
 #endif

@@ -154,6 +154,12 @@ static void settle_orphan(plua_unit *u, int idx, pl_object *o) {
     plua_session_forget(u->L, u->s, idx, o, PL_TRANSIENT);
 }
 
+/* Keys set past a relationship make what is loaded doubtful once this transaction ends. */
+static void note_bypassed(plua_unit *u, int idx, const pl_object *o) {
+    if (!u->s->raw_writes && plua_relation_bypassed(u->L, idx, o))
+        u->s->raw_writes = true;
+}
+
 static void collect_object(plua_unit *u, int idx, pl_object *o) {
     lua_State *L = u->L;
     plua_json_scan(L, idx, o);
@@ -162,6 +168,7 @@ static void collect_object(plua_unit *u, int idx, pl_object *o) {
         plua_collect_deleted(u, idx, o);
         return;
     }
+    note_bypassed(u, idx, o);
     if (pl_object_state(o) == PL_PENDING || (o->status & PL_OBJ_CHANGED))
         plua_check(L, pl_flush_save(u->f, o, plua_err(L)));
     else if (o->status & PLUA_OBJ_HISTORY)
