@@ -689,7 +689,7 @@ describe("a session", function()
 
     it("rolled back reload only what changed inside", function()
       local a, b = saved "a", saved "b"
-      local _ = a.name, b.name
+      local _, _ = a.name, b.name
       local point = session:begin_nested()
       a.name = "x"
       session:flush()
