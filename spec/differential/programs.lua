@@ -11,17 +11,29 @@ function programs.new(group, touching)
   return setmetatable({ group = group, list = {}, touching = touching }, programs)
 end
 
--- After a commit SQLAlchemy reads an object again, and flushes before it does, while
--- Perilune may know that there is nothing to read. Where that is not the question, a
--- "touch" after every commit makes both read then.
-function programs.touched(ops)
+-- After a commit SQLAlchemy reads everything again when it is next needed, and flushes
+-- before it does, while Perilune may know that there is nothing to read. Where that is
+-- not the question, both are brought to one state after every commit: all is expired and
+-- columns are read. With `keep` nothing is expired, but what relates is flushed before
+-- it is read, so that the time of a flush does not depend on what was read.
+function programs.touched(ops, keep)
   local out = {}
   for _, op in ipairs(ops) do
+    if keep and programs.relates[op[1]] then out[#out + 1] = { "flush" } end
     out[#out + 1] = op
-    if op[1] == "commit" or op[1] == "rollback" then out[#out + 1] = { "touch" } end
+    if op[1] == "commit" or op[1] == "rollback" then
+      if not keep then out[#out + 1] = { "expire_all" } end
+      out[#out + 1] = { "touch" }
+    end
   end
   return out
 end
+
+-- Operations that may read related objects.
+programs.relates = {
+  set = true, append = true, put = true, drop = true, remove = true, clear = true,
+  insert = true, pop = true, attr = true, sorted = true, delete = true, refresh = true,
+}
 
 function programs:add(name, schema, ops)
   if self.touching then ops = programs.touched(ops) end

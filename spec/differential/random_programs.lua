@@ -251,7 +251,7 @@ return function(seed, n)
     local r = random.new(seed * 1000003 + i)
     list[i] = {
       name = ("random: program %d.%d"):format(seed, i), schema = key, guarded = true, batch = i % 2 == 0,
-      ops = touched(make_ops(r, survey(schemas[key]))),
+      ops = touched(make_ops(r, survey(schemas[key])), i % 4 > 1),
     }
   end
   return list, schemas
