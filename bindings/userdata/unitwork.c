@@ -223,6 +223,32 @@ static void become_persistent(plua_unit *u, int idx, pl_object *o) {
         plua_event_object(u->L, u->s, "pending_to_persistent", idx);
 }
 
+/* The UPDATE may have given the row another primary key. */
+static void move_key(plua_unit *u, int idx, const pl_object *o) {
+    lua_State *L = u->L;
+    const pl_slot *base = plua_base(o);
+    bool moved = false;
+    for (int k = 0; k < o->mapper->npk; k++)
+        moved = moved || !pl_slot_same(&base[o->mapper->pk[k]], &o->slots[o->mapper->pk[k]]);
+    if (!moved)
+        return;
+    int top = lua_gettop(L);
+    plua_identity_map(L, u->s, o->mapper);
+    plua_push_key(L, o->mapper, base);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, top + 1);
+    if (lua_rawequal(L, -1, idx)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+        lua_rawset(L, top + 1);
+    }
+    lua_settop(L, top + 1);
+    plua_push_key(L, o->mapper, o->slots);
+    lua_pushvalue(L, idx);
+    lua_rawset(L, top + 1);
+    lua_settop(L, top);
+}
+
 static void stay_persistent(plua_unit *u, int idx, pl_object *o) {
     lua_State *L = u->L;
     bool written = (o->status & (PL_OBJ_CHANGED | PLUA_OBJ_HISTORY | PLUA_OBJ_COPY)) != 0;
@@ -231,6 +257,8 @@ static void stay_persistent(plua_unit *u, int idx, pl_object *o) {
             o->slots[i].tag = PL_UNSET;
             o->status |= PL_OBJ_PARTIAL;
         }
+    if (o->status & PLUA_OBJ_COPY)
+        move_key(u, idx, o);
     plua_instance_settle(L, idx, o);
     plua_relation_settle(L, idx, o);
     o->pin = 0;
