@@ -113,9 +113,9 @@ void plua_instance_settle(lua_State *L, int idx, pl_object *o) {
 }
 
 /*
-** The owner of a slot's bytes is about to be replaced in the state table on top. While the
-** object is changed, the row behind it may still point there: its working copy keeps the
-** first owner of each slot (false: none) in a table, its user value.
+** The owner of a slot's bytes is about to be replaced in the state table on top. While
+** the object is changed, the row behind it may still point there: its working copy keeps
+** the first owner of each slot (false: none) in a table, its user value.
 */
 static void keep_owner(lua_State *L, const pl_object *o, uint16_t slot) {
     if (!(o->status & PLUA_OBJ_COPY))
