@@ -154,7 +154,8 @@ static void settle_orphan(plua_unit *u, int idx, pl_object *o) {
     plua_session_forget(u->L, u->s, idx, o, PL_TRANSIENT);
 }
 
-/* Keys set past a relationship make what is loaded doubtful once this transaction ends. */
+/* Keys set past a relationship make what is loaded doubtful once this transaction ends.
+ */
 static void note_bypassed(plua_unit *u, int idx, const pl_object *o) {
     if (!u->s->raw_writes && plua_relation_bypassed(u->L, idx, o))
         u->s->raw_writes = true;
@@ -229,7 +230,8 @@ static void move_key(plua_unit *u, int idx, const pl_object *o) {
     const pl_slot *base = plua_base(o);
     bool moved = false;
     for (int k = 0; k < o->mapper->npk; k++)
-        moved = moved || !pl_slot_same(&base[o->mapper->pk[k]], &o->slots[o->mapper->pk[k]]);
+        moved =
+            moved || !pl_slot_same(&base[o->mapper->pk[k]], &o->slots[o->mapper->pk[k]]);
     if (!moved)
         return;
     int top = lua_gettop(L);
