@@ -165,7 +165,8 @@ static int core_model_of(lua_State *L) {
     return 1;
 }
 
-/* core.attribute_of(User.name or User.posts): the model and the attribute's name, or nil. */
+/* core.attribute_of(User.name or User.posts): the model and the attribute's name, or nil.
+ */
 static int core_attribute_of(lua_State *L) {
     const plua_relattr *r = plua_test_relattr(L, 1);
     const pl_node *n = r ? NULL : plua_tonode(L, 1);
