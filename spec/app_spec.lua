@@ -204,9 +204,8 @@ describe("a script", function()
       local base = require "base"
       local perilune, app, db, Item = base.perilune, base.app, base.db, base.Item
     ]] .. text)
-    local cpath = program:match "^(.*)/" .. "/?.so;;"
     return run.command({ interpreter or program, folder .. "/main.lua" },
-      { env = interpreter and { LUA_CPATH = cpath } or nil, dir = "/" })
+      { env = interpreter and run.beside(program) or nil, dir = "/" })
   end
 
   local function kind(path)

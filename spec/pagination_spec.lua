@@ -282,7 +282,8 @@ describe("keyset", function()
     local id, n, word, at = Item.id, Item.n, Item.word, Item.at
     local n_first, n_last = n:desc():nulls_first(), n:nulls_last()
     local ratio, on, price = Item.ratio, Item.on, Item.price
-    for _, limit in ipairs { 1, 7, 40, 100 } do
+    check(Item.query, { n_first, word }, { n_first, word, id }, 1)
+    for _, limit in ipairs { 13, 40, 100 } do
       check(Item.query, nil, { id }, limit)
       check(Item.query, "-id", { id:desc() }, limit)
       check(Item.query, word, { word, id }, limit)

@@ -19,7 +19,6 @@ end
 describe("the tutorial", function()
   local folder
   local program = absolute(run.program())
-  local build = program:match "^(.*)/[^/]*$"
 
   before_each(function() folder = run.folder() end)
   after_each(function() run.remove(folder) end)
@@ -49,7 +48,7 @@ describe("the tutorial", function()
 
   local function by_lua(script)
     return run.command({ "lua5.4", script },
-      { dir = folder, env = { LUA_CPATH = build .. "/?.so;;" } })
+      { dir = folder, env = run.beside(program) })
   end
 
   for name, change in pairs { ["as it is"] = same, ["with Russian data"] = translate } do
