@@ -355,7 +355,7 @@ static bool mark_deleted(lua_State *L, plua_session *s, int idx, pl_object *o) {
     return true;
 }
 
-/* Protected part of deleting: what the cascade loads must not flush half of the marks. */
+/* Protected part of deleting: what the cascade loads must not flush half the marks. */
 static int walk_deleted(lua_State *L) {
     plua_relation_walk(L, lua_touserdata(L, 1), 2, PL_CASCADE_DELETE, mark_deleted);
     return 0;
