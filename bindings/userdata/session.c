@@ -307,8 +307,7 @@ static void check_addable(lua_State *L, plua_session *s, int idx, pl_object *o) 
 }
 
 /* Adds one object; true when what it refers to must be looked at: an object that is in
- *the
- ** session already has brought that with it, unless it is the one that was added. */
+** the session has brought that with it already, unless it is the one that was added. */
 static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
     if (pl_object_attached(o) && o->session == s->cell) {
         o->status &= ~(uint32_t)PL_OBJ_DELETING;
