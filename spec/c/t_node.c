@@ -140,6 +140,22 @@ static void circles_end(void **state) {
                          "AS anon_1 FROM r WHERE r.n < ?) SELECT r.n FROM r");
 }
 
+/* What the core itself builds queries with. */
+static void queries_of_the_core(void **state) {
+    (void)state;
+    pl_arena *a = &F->arena;
+    N *is = pl_node_binary(a, PL_OP_EQ, COL(F->id), INT(1));
+    N *both = pl_node_and(a, is, pl_node_binary(a, PL_OP_GT, COL(F->age), INT(2)));
+    assert_ptr_equal(pl_node_and(a, is, NULL), is);
+    assert_ptr_equal(pl_node_and(a, NULL, is), is);
+    assert_null(pl_node_and(a, NULL, NULL));
+    assert_null(pl_node_binary(a, PL_OP_EQ, is, NULL));
+    assert_null(pl_node_clause(a, PL_N_WHERE, NULL, is));
+    N *q = pl_node_clause(a, PL_N_WHERE, SELECT(COL(F->id)), both);
+    q = pl_node_clause(a, PL_N_LIMIT, pl_node_clause(a, PL_N_LIMIT, q, INT(1)), NULL);
+    check_sql(q, "SELECT user.id FROM user WHERE user.id = ? AND user.age > ?");
+}
+
 /* ---- adapt ---- */
 
 static void adapt_changes_the_source(void **state) {
@@ -258,6 +274,7 @@ int main(void) {
         T(plans_serve_equal_keys),
         T(deep_trees_are_walked),
         T(circles_end),
+        T(queries_of_the_core),
         T(adapt_changes_the_source),
         T(adapt_leaves_derived_tables),
         T(types_of_operators),
