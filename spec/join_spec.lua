@@ -222,3 +222,56 @@ describe("a relationship of a class", function()
     assert.match("attributes of a model were expected", err.message)
   end)
 end)
+
+describe("with_loader_criteria", function()
+  local m, db, User, Post, titled
+
+  setup(function()
+    m = blog.open()
+    db, User, Post = m.db, m.User, m.Post
+    titled = db.with_loader_criteria(Post, Post.title:ne "x")
+  end)
+
+  teardown(function() db:close() end)
+
+  local function check(text, query)
+    assert.equal(text, (blog.prepared(m, query):gsub("^SELECT .- FROM ", "", 1)))
+  end
+
+  it("restricts what a query selects", function()
+    check("post WHERE post.title != ?", db.select(Post):options(titled))
+    check("post WHERE post.id > ? AND post.title != ? AND post.id < ?",
+      db.select(Post):where(Post.id:gt(1)):options(titled):where(Post.id:lt(9)))
+    check("user", db.select(User):options(titled))
+    local other = db.aliased(Post, "p")
+    check("post AS p WHERE p.title != ?", db.select(other):options(titled))
+  end)
+
+  it("restricts what is joined, in ON", function()
+    local text = "user LEFT OUTER JOIN post ON user.id = post.user_id AND post.title != ?"
+    check(text, db.select(User):options(titled):outerjoin(User.posts))
+    check(text, db.select(User):outerjoin(User.posts):options(titled))
+    check(text, db.select(User):outerjoin(Post):options(titled))
+    check(text .. " WHERE user.age > ? LIMIT ?", db.select(User):outerjoin(User.posts)
+      :where(User.age:gt(1)):limit(3):options(titled))
+    check(text, db.select(User):options(titled):outerjoin(Post))
+    check("user JOIN post ON post.user_id = user.id AND post.title != ?",
+      db.select(User):options(titled):join(Post, Post.user_id:eq(User.id)))
+  end)
+
+  it("is made by a function of the model", function()
+    check("post WHERE post.id > ?", db.select(Post):options(
+      db.with_loader_criteria(Post, function(cls) return cls.id:gt(3) end)))
+  end)
+
+  it("keeps what it needs", function()
+    local q = db.select(User):outerjoin(User.posts):where(User.name:in_ { "a", "b" })
+      :options(db.with_loader_criteria(Post, Post.title:ne("y" .. tostring(1))))
+    for _ = 1, 3 do
+      collectgarbage()
+      local padding = {}
+      for i = 1, 1000 do padding[i] = { tostring(i) } end
+    end
+    assert.equal("y1 a b", blog.params(q))
+  end)
+end)

@@ -9,6 +9,7 @@
 #include "userdata/option.h"
 #include "userdata/alias.h"
 #include "userdata/clause.h"
+#include "userdata/criteria.h"
 #include "userdata/expression.h"
 #include "userdata/model.h"
 #include "userdata/relattr.h"
@@ -355,6 +356,7 @@ static int query_options(lua_State *L) {
         lua_pushvalue(L, prev);
         lua_rawseti(L, -2, 2);
         lua_setiuservalue(L, -2, 1);
+        plua_apply_criteria(L, o);
         prev = lua_gettop(L);
     }
     return 1;
