@@ -238,13 +238,14 @@ static int change_exists(lua_State *L, lua_CFunction method, const char *name) {
     if (n->kind != PL_N_EXISTS)
         plua_raise(L, PL_EARGUMENT, "'%s' is a method of queries and of db.exists(...)",
                    name);
+    uint16_t flags = n->flags; /* the node may go with its place on the stack */
     lua_getiuservalue(L, 1, 1);
     if (!plua_tonode_of(L, -1, PLUA_IS_QUERY))
         plua_raise(L, PL_EARGUMENT, "add the condition to the query itself");
     lua_replace(L, 1);
     method(L);
     push_exists(L, -1);
-    ((pl_node *)lua_touserdata(L, -1))->flags = n->flags;
+    ((pl_node *)lua_touserdata(L, -1))->flags = flags;
     return 1;
 }
 

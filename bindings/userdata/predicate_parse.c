@@ -62,7 +62,7 @@ static void expect(parser *p, int kind, const char *what) {
 static plua_ptree *new_tree(parser *p, plua_ptree_kind kind, const plua_token *t) {
     plua_ptree *n = pl_arena_new(p->arena, plua_ptree);
     if (!n)
-        luaL_error(p->L, "not enough memory");
+        plua_nomem(p->L);
     n->kind = kind;
     n->line = t->line;
     n->column = t->column;
@@ -72,7 +72,7 @@ static plua_ptree *new_tree(parser *p, plua_ptree_kind kind, const plua_token *t
 static const char *copy_name(parser *p, const plua_token *t) {
     const char *s = pl_arena_copy(p->arena, t->s, t->len);
     if (!s)
-        luaL_error(p->L, "not enough memory");
+        plua_nomem(p->L);
     return s;
 }
 
