@@ -269,7 +269,7 @@ describe("with_loader_criteria", function()
       :options(db.with_loader_criteria(Post, Post.title:ne("y" .. tostring(1))))
     for _ = 1, 3 do
       collectgarbage()
-      local padding = {}
+      local padding = {} -- luacheck: ignore
       for i = 1, 1000 do padding[i] = { tostring(i) } end
     end
     assert.equal("y1 a b", blog.params(q))
