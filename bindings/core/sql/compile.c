@@ -340,6 +340,8 @@ bool pl_statement_froms(pl_node *stmt, pl_arena *scratch, pl_vec *out) {
     pl_query *q = pl_query_of(&c, stmt);
     size_t n = 0;
     pl_from *froms = q ? pl_make_froms(&c, q, &n) : NULL;
+    *scratch = c.scratch; /* given back before out, which may use it too, grows */
+    pl_arena_init(&c.scratch, scratch->alloc);
     bool ok = c.code != PL_ENOMEM;
     if (ok && q && (q->head->kind == PL_N_UPDATE || q->head->kind == PL_N_DELETE))
         ok = pl_vec_push(out, q->head->kids[0]);
@@ -348,8 +350,6 @@ bool pl_statement_froms(pl_node *stmt, pl_arena *scratch, pl_vec *out) {
         for (size_t j = 0; ok && j < froms[i].joins.n; j++)
             ok = pl_vec_push(out, ((pl_node *)froms[i].joins.v[j])->kids[2]);
     }
-    *scratch = c.scratch;
-    pl_arena_init(&c.scratch, scratch->alloc);
     free_compiler(&c);
     pl_error_clear(&err);
     return ok;
