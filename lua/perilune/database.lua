@@ -3,8 +3,6 @@
 -- app is registered; see perilune.app for contexts.
 -- @module perilune.database
 local core = require "perilune.core"
-local apps = require "perilune.app"
-local context = require "perilune.context"
 local declare = require "perilune.declare"
 local options = require "perilune.options"
 
@@ -12,6 +10,12 @@ local null = core.namespace.null
 local raise = core.raise
 
 local database = {}
+
+--- Modules that a db without an app can do without.
+local modules = setmetatable({}, { __index = function(loaded, name)
+  loaded[name] = require("perilune." .. name)
+  return loaded[name]
+end })
 
 -- ---- options ----------------------------------------------------------------------
 
@@ -105,7 +109,7 @@ end
 --- The number of the app in force, under which its engines stand.
 local function current_site(d)
   if not d.bound then return 0 end
-  local app = context.need().app
+  local app = modules.context.need().app
   local site = d.apps[app]
   if site then return site end
   raise("RuntimeError", ("The current app is not registered with this 'Database' instance. Did you "
@@ -114,17 +118,14 @@ end
 
 -- ---- config -----------------------------------------------------------------------
 
-local trace
-
 --- Adds or removes a listener of statements kept under a name.
 local function listen(db, name, on, make)
-  trace = trace or require "perilune.trace"
   local d = core.db_table(db)
   if d[name] then
-    trace.remove(db, d[name])
+    modules.trace.remove(db, d[name])
     d[name] = nil
   end
-  if on then d[name] = trace.add(db, make()) end
+  if on then d[name] = modules.trace.add(db, make()) end
 end
 
 local setters = {}
@@ -132,13 +133,13 @@ local setters = {}
 function setters.echo(db, value)
   options.expect("db.config.echo", value, 'boolean|"debug"')
   listen(db, "echo_listener", value, function()
-    return trace.echo { hide_parameters = core.db_table(db).engine_options.hide_parameters }
+    return modules.trace.echo { hide_parameters = core.db_table(db).engine_options.hide_parameters }
   end)
 end
 
 function setters.record_queries(db, value)
   options.expect("db.config.record_queries", value, "boolean")
-  listen(db, "record_listener", value, function() return trace.recorder(db) end)
+  listen(db, "record_listener", value, function() return modules.trace.recorder(db) end)
 end
 
 function setters.batch_lazy(db, value)
@@ -146,8 +147,11 @@ function setters.batch_lazy(db, value)
   core.db_set(db, { batch_lazy = value })
 end
 
-function setters.track_modifications(_, value)
+function setters.track_modifications(db, value)
   options.expect("db.config.track_modifications", value, "boolean")
+  if value or core.db_table(db).track_modifications then
+    require "perilune.modifications".track(db, value)
+  end
 end
 
 --- db.config: settings of a db that can be changed at any time.
@@ -176,19 +180,19 @@ end
 
 -- ---- making a db ------------------------------------------------------------------
 
-local lazy = {}
+local made = {}
 
-function lazy.engine(db, d)
-  local all = require "perilune.engine".all(db, current_site(d))
+function made.engine(db, d)
+  local all = modules.engine.all(db, current_site(d))
   if all[null] then return all[null] end
   raise("UnboundExecutionError", "the configuration has no DATABASE_URI for the default database")
 end
 
-function lazy.engines(db, d) return require "perilune.engine".all(db, current_site(d)) end
-function lazy.metadata(db) return require "perilune.engine".metadata(db) end
-function lazy.metadatas(db) return require "perilune.engine".metadatas(db) end
+function made.engines(db, d) return modules.engine.all(db, current_site(d)) end
+function made.metadata(db) return modules.engine.metadata(db) end
+function made.metadatas(db) return modules.engine.metadatas(db) end
 
-function lazy.models(_, d)
+function made.models(_, d)
   local models = {}
   for name, model in pairs(d.models) do
     if type(name) == "string" then models[name] = model end
@@ -198,7 +202,7 @@ end
 
 local function unknown_field(d, name)
   local names = { "session" }
-  for _, t in ipairs { d.fields, lazy, core.namespace } do
+  for _, t in ipairs { d.fields, made, core.namespace } do
     for k in pairs(t) do
       if type(k) == "string" then names[#names + 1] = k end
     end
@@ -212,9 +216,27 @@ end
 --- Fields that are made when asked for; C asks here last.
 local function getter(db, name)
   local d = core.db_table(db)
-  local make = lazy[name]
+  local make = made[name]
   if make then return make(db, d) end
   unknown_field(d, name)
+end
+
+--- Gives every model that inherits from none the fields of the option model_class.
+local function add_base(d, base)
+  if not options.expect("model_class", base, "table") then return end
+  local factory = d.fields.Model
+  local function build(name, spec)
+    if type(spec) ~= "table" or spec.__inherits__ ~= nil then return factory(name, spec) end
+    local mixins = { base, table.unpack(spec.__mixins__ or {}) }
+    return factory(name, merge(spec, { __mixins__ = mixins }))
+  end
+  d.fields.Model = setmetatable({}, {
+    __name = "perilune.ModelFactory",
+    __call = function(_, name, spec)
+      if spec then return build(name, spec) end
+      return function(body) return build(name, body) end
+    end,
+  })
 end
 
 local function new(what, given, bound)
@@ -227,6 +249,7 @@ local function new(what, given, bound)
   d.new_session = set_up_session(d)
   core.db_set(db, { bound = bound })
   declare.attach(db)
+  add_base(d, given.model_class)
   d.fields.config = new_config(db)
   read_options(db, what, given)
   return db
@@ -293,9 +316,9 @@ end
 -- @tab[opt] given as for perilune.open
 -- @treturn Database
 function database.Database(app, given)
-  if not apps.is(app) then
+  if not modules.app.is(app) then
     if type(app) == "table" then app, given = options.call(app, given) end
-    if app ~= nil and not apps.is(app) then
+    if app ~= nil and not modules.app.is(app) then
       raise("ArgumentError",
         "perilune.Database needs an App, got " .. (core.class(app) or type(app)),
         "without an app use perilune.open(uri)")
@@ -341,7 +364,7 @@ end
 -- @tparam App app
 function database.init_app(db, app)
   local d = core.db_table(db)
-  if not apps.is(app) then
+  if not modules.app.is(app) then
     raise("ArgumentError", "db:init_app needs an App, got " .. (core.class(app) or type(app)))
   end
   if not d.bound then
@@ -468,7 +491,7 @@ end
 -- bind_key = }
 function database.get_recorded_queries(db)
   core.db_table(db)
-  return require "perilune.trace".recorded(db)
+  return modules.trace.recorded(db)
 end
 
 --- Puts the methods of db objects into the table that they share.

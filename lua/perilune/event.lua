@@ -22,8 +22,8 @@ local mapper_events = set [[before_insert after_insert before_update after_updat
 local instance_events = set "init load refresh expire"
 local attribute_events = set "set append remove"
 local session_events = set [[before_flush after_flush after_flush_postexec before_commit after_commit
-  after_rollback after_begin after_attach transient_to_pending detached_to_persistent
-  pending_to_persistent persistent_to_deleted]]
+  before_models_committed models_committed after_rollback after_begin after_attach
+  transient_to_pending detached_to_persistent pending_to_persistent persistent_to_deleted]]
 local engine_events = set "before_cursor_execute after_cursor_execute"
 
 local function unknown(name, ...)
