@@ -20,14 +20,20 @@ function programs.touched(ops, keep)
   local out = {}
   for _, op in ipairs(ops) do
     if keep and programs.relates[op[1]] then out[#out + 1] = { "flush" } end
+    if programs.flushes[op[1]] then out[#out + 1] = { "flush" } end
     out[#out + 1] = op
     if op[1] == "commit" or op[1] == "rollback" then
       if not keep then out[#out + 1] = { "expire_all" } end
+      out[#out + 1] = { "touch" }
+    elseif op[1] == "expire" or op[1] == "expire_all" then
       out[#out + 1] = { "touch" }
     end
   end
   return out
 end
+
+-- Operations before which SQLAlchemy may or may not flush, by what it has to read.
+programs.flushes = { expire = true, expire_all = true }
 
 -- Operations that may read related objects.
 programs.relates = {

@@ -249,9 +249,10 @@ return function(seed, n)
     local key = ("random%d_%d"):format(seed, number)
     schemas[key] = schemas[key] or make_schema(random.new(seed * 7919 + number))
     local r = random.new(seed * 1000003 + i)
+    local ops, keep = make_ops(r, survey(schemas[key])), i % 4 > 1
     list[i] = {
       name = ("random: program %d.%d"):format(seed, i), schema = key, guarded = true, batch = i % 2 == 0,
-      ops = touched(make_ops(r, survey(schemas[key])), i % 4 > 1),
+      made = ops, keep = keep, ops = touched(ops, keep),
     }
   end
   return list, schemas

@@ -4,17 +4,18 @@
 -- round go to the oracle in one process.
 
 local oracle = require "spec.differential.oracle"
+local touched = require("spec.differential.programs").touched
 
--- The program without the operations from first to last.
+-- The program without what was made from first to last.
 local function without(program, first, last)
-  local ops = {}
-  for i, op in ipairs(program.ops) do
-    if i < first or i > last then ops[#ops + 1] = op end
+  local made = {}
+  for i, op in ipairs(program.made) do
+    if i < first or i > last then made[#made + 1] = op end
   end
   return {
-    name = ("%s, %d operations"):format(program.name:match "^[^,]*", #ops),
-    schema = program.schema, guarded = program.guarded, batch = program.batch,
-    ops = ops,
+    name = ("%s, %d operations"):format(program.name:match "^[^,]*", #made),
+    schema = program.schema, guarded = true, batch = program.batch, keep = program.keep,
+    made = made, ops = touched(made, program.keep),
   }
 end
 
@@ -33,15 +34,15 @@ end
 -- The shortest program found and its difference.
 return function(program, schemas)
   local best, difference = program, nil
-  local size = #program.ops // 2
+  local size = #program.made // 2
   local used = { [program.schema] = schemas[program.schema] }
   while size >= 1 do
     local candidates = {}
-    for first = 1, #best.ops, size do
+    for first = 1, #best.made, size do
       candidates[#candidates + 1] = without(best, first, first + size - 1)
     end
     local found, d = first_different(candidates, used)
-    if found and #found.ops > 0 then
+    if found and #found.made > 0 then
       best, difference = found, d
     else
       size = size // 2
