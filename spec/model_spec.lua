@@ -362,6 +362,23 @@ describe("a model", function()
     assert.equal("c and d", Person.query:first():greet "d")
   end)
 
+  it("keeps plain values of any type as they are", function()
+    local db = perilune.open "sqlite://"
+    local Plain = db.Model "Plain" {
+      id = db.Column{db.Integer, primary_key = true},
+      limit = 5, ratio = 0.5, label = "x", on = false,
+    }
+    Plain.later = 7
+    local plain = Plain{}
+    for name, value in pairs { limit = 5, ratio = 0.5, label = "x", on = false, later = 7 } do
+      assert.equal(value, Plain[name])
+      assert.equal(value, plain[name])
+    end
+    local err = raised("AttributeError", function() plain.limit = 6 end)
+    assert.matches("Plain.limit cannot be set", err.message, 1, true)
+    db:close()
+  end)
+
   it("without a primary key is refused by name", function()
     local err = raised("ArgumentError", function()
       db.Model "Lost" { name = db.Column { db.String(5) } }

@@ -309,10 +309,10 @@ static int instance_index(lua_State *L) {
     pl_object *o = lua_touserdata(L, 1);
     lua_pushvalue(L, 2);
     int type = lua_rawget(L, MEMBERS);
-    if (type == LUA_TNUMBER) {
-        lua_Integer code = lua_tointeger(L, -1);
-        int n = (int)(code >> PLUA_MEMBER_BITS);
-        if ((code & ((1 << PLUA_MEMBER_BITS) - 1)) == PLUA_MEMBER_COLUMN)
+    if (type == PLUA_MEMBER) {
+        int kind;
+        int n = plua_member(L, -1, &kind);
+        if (kind == PLUA_MEMBER_COLUMN)
             push_slot(L, 1, o, (uint16_t)n);
         else
             plua_relation_get(L, 1, o, o->mapper->relations[n]);
@@ -351,14 +351,14 @@ static void set_member(lua_State *L, pl_object *o, int type) {
         set_private(L, o, lua_tostring(L, 2));
         return;
     }
-    if (type != LUA_TNUMBER) {
+    if (type != PLUA_MEMBER) {
         set_property(L, o);
         return;
     }
-    lua_Integer code = lua_tointeger(L, -1);
-    int n = (int)(code >> PLUA_MEMBER_BITS);
+    int kind;
+    int n = plua_member(L, -1, &kind);
     plua_model *model = lua_touserdata(L, THEMODEL);
-    bool relation = (code & ((1 << PLUA_MEMBER_BITS) - 1)) == PLUA_MEMBER_RELATION;
+    bool relation = kind == PLUA_MEMBER_RELATION;
     if (model->attribute_events)
         plua_event_set(L, o, relation ? -1 - n : n);
     if (relation)
@@ -504,12 +504,11 @@ static void construct_member(lua_State *L, plua_model *model, int members, int i
                         "%s{...} takes named attributes only", o->mapper->name);
     lua_pushvalue(L, val - 1);
     int type = lua_rawget(L, members);
-    lua_Integer code = type == LUA_TNUMBER ? lua_tointeger(L, -1) : -1;
-    bool column =
-        code >= 0 && (code & ((1 << PLUA_MEMBER_BITS) - 1)) == PLUA_MEMBER_COLUMN;
+    int kind = -1;
+    int n = type == PLUA_MEMBER ? plua_member(L, -1, &kind) : 0;
     lua_pop(L, 1);
-    if (column && !model->attribute_events) {
-        construct_slot(L, idx, o, (uint16_t)(code >> PLUA_MEMBER_BITS), val, room);
+    if (kind == PLUA_MEMBER_COLUMN && !model->attribute_events) {
+        construct_slot(L, idx, o, (uint16_t)n, val, room);
         return;
     }
     if (type == LUA_TNIL && *lua_tostring(L, val - 1) != '_')

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** model.c - models: the class objects of lua/perilune/declare.lua. See model.h.
+** model.c - models: the class objects of lua/perilune/declare/model.lua. See model.h.
 */
 #include "userdata/model.h"
 #include "userdata/alias.h"
@@ -147,8 +147,8 @@ static int model_expr(lua_State *L) {
     return 0;
 }
 
-static void add_member(lua_State *L, int members, const char *name, lua_Integer code) {
-    lua_pushinteger(L, code);
+static void add_member(lua_State *L, int members, const char *name, int n, int kind) {
+    plua_push_member(L, n, kind);
     lua_setfield(L, members, name);
 }
 
@@ -170,12 +170,10 @@ static void refresh_members(lua_State *L, int idx) {
     pl_mapper *m = model->mapper;
     lua_getiuservalue(L, idx, PLUA_MODEL_MEMBERS);
     int members = lua_gettop(L);
-    for (lua_Integer i = 0; i < m->nslots; i++)
-        add_member(L, members, m->attrs[i].name,
-                   (i << PLUA_MEMBER_BITS) | PLUA_MEMBER_COLUMN);
-    for (lua_Integer i = 0; i < (lua_Integer)m->nrelations; i++)
-        add_member(L, members, m->relations[i]->name,
-                   (i << PLUA_MEMBER_BITS) | PLUA_MEMBER_RELATION);
+    for (int i = 0; i < m->nslots; i++)
+        add_member(L, members, m->attrs[i].name, i, PLUA_MEMBER_COLUMN);
+    for (int i = 0; i < (int)m->nrelations; i++)
+        add_member(L, members, m->relations[i]->name, i, PLUA_MEMBER_RELATION);
     lua_pop(L, 1);
 }
 
@@ -464,10 +462,10 @@ void plua_class_attr(lua_State *L, int idx, int key) {
     int type = push_member(L, m, key);
     if (type == LUA_TNIL)
         plua_no_attribute(L, m, luaL_tolstring(L, key, NULL));
-    if (type == LUA_TNUMBER) {
-        lua_Integer code = lua_tointeger(L, -1);
-        int n = (int)(code >> PLUA_MEMBER_BITS);
-        if ((code & ((1 << PLUA_MEMBER_BITS) - 1)) == PLUA_MEMBER_COLUMN) {
+    if (type == PLUA_MEMBER) {
+        int kind;
+        int n = plua_member(L, -1, &kind);
+        if (kind == PLUA_MEMBER_COLUMN) {
             push_column(L, idx, m, source, (uint16_t)n);
         } else {
             plua_configure(L, registry_db(m));

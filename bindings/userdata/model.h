@@ -32,10 +32,27 @@ enum {
 };
 
 /*
-** Codes of members that the mapper knows, in the members table: kind in the low bits,
-** slot or relation position above.
+** Codes of members that the mapper knows, in the members table: light userdata, which no
+** field of a class written in Lua is; kind in the low bit, slot or relation position
+*above.
 */
-enum { PLUA_MEMBER_COLUMN = 0, PLUA_MEMBER_RELATION = 1, PLUA_MEMBER_BITS = 2 };
+enum {
+    PLUA_MEMBER = LUA_TLIGHTUSERDATA,
+    PLUA_MEMBER_COLUMN = 0,
+    PLUA_MEMBER_RELATION = 1
+};
+
+/* Pushes the code of the nth member of a kind. [-0, +1, -] */
+static inline void plua_push_member(lua_State *L, int n, int kind) {
+    lua_pushlightuserdata(L, (void *)(((uintptr_t)n << 1) | (unsigned)kind));
+}
+
+/* The position and kind of the member code at idx. */
+static inline int plua_member(lua_State *L, int idx, int *kind) {
+    uintptr_t code = (uintptr_t)lua_touserdata(L, idx);
+    *kind = (int)(code & 1);
+    return (int)(code >> 1);
+}
 
 /* The model at idx, or NULL. [-0, +0, -] */
 plua_model *plua_test_model(lua_State *L, int idx);
