@@ -356,6 +356,7 @@ describe("a model", function()
   it("takes methods later", function()
     function Person:greet(other) return self.name .. " and " .. other end
     assert.equal("a and b", Person { name = "a" }:greet "b")
+    assert.equal("a and b", Person.greet(Person { name = "a" }, "b"))
     local loaded = Person { name = "c" }
     db.session:add(loaded)
     db.session:commit()

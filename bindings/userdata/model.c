@@ -483,7 +483,7 @@ void plua_class_attr(lua_State *L, int idx, int key) {
             lua_settop(L, top + 1);
         }
     }
-    lua_replace(L, top + 1);
+    lua_copy(L, -1, top + 1);
     lua_settop(L, top + 1);
 }
 
