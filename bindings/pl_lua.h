@@ -27,9 +27,28 @@ PL_LUA_API void perilune_preload(lua_State *L);
 
 /* The registry key of a table that the perilune program keeps for what it runs:
  *   script  the path of the script as it was given, nil when there is none
+ *   name, command, echo, report, terminal
+ *           how the program was called and, in terminal, what it can do for a shell
  *   leave   nil, or a function the bindings set: called once with true or false (all went
  *           well or not) after the last chunk and before the state is closed
  * Absent where another program runs Lua. */
 #define PL_PROGRAM "perilune.program"
+
+/*
+ * What a host does while SQL runs. A host that wants to be asked puts a pl_watch as light
+ * userdata under the registry key PL_WATCH before a script makes its databases, and keeps
+ * it until the state is closed. Its functions must not raise and may not use the state.
+ */
+typedef struct pl_watch {
+    void *ud;
+    /* now and then while a statement runs or waits; not 0 stops it: InterruptError */
+    int (*poll)(void *ud);
+    /* a statement that may have been polled has ended, or NULL: costs a clock reading */
+    void (*ended)(void *ud);
+    /* rows so far of a bulk insert of that model, or NULL */
+    void (*progress)(void *ud, const char *model, long long done, long long total);
+} pl_watch;
+
+#define PL_WATCH "perilune.watch"
 
 #endif

@@ -27,6 +27,7 @@ typedef struct feed {
     lua_Integer at, n; /* row being read, number of rows */
     pl_slot *ahead;    /* AHEAD rows read under one protected call */
     lua_Integer served, ready;
+    lua_Integer total; /* rows of the whole call, for the host's progress */
     uint16_t slots[MAX_COLUMNS];
     int ncolumns;
     int names; /* list of attribute names by position: strings stay interned */
@@ -84,9 +85,17 @@ static int fill_protected(lua_State *L) {
     return 0;
 }
 
+/* Tells the host how far the call has come. */
+static void tell_progress(const feed *f, lua_Integer done) {
+    const pl_watch *watch = plua_engine_of(f->m->tables[0].table)->db->watch;
+    if (watch && watch->progress)
+        watch->progress(watch->ud, f->m->name, done, f->total);
+}
+
 static int next_row(void *ud, pl_slot *row, pl_error *err) {
     feed *f = ud;
     if (f->served == f->ready) {
+        tell_progress(f, f->at);
         f->served = f->ready = 0;
         lua_pushcfunction(f->L, fill_protected);
         lua_pushlightuserdata(f->L, f);
@@ -192,8 +201,11 @@ static int64_t run(lua_State *L, plua_session *s, feed *f) {
         columns[i] = f->m->attrs[f->slots[i]].column;
     pl_conn *conn = plua_session_conn(L, s, plua_engine_of(t), true);
     uint64_t before = pl_conn_write_count(conn);
-    plua_check(L, pl_bulk_insert(conn, &pl_dialect_sqlite, t, columns,
-                                 (size_t)f->ncolumns, next_row, f, &count, plua_err(L)));
+    pl_code code = pl_bulk_insert(conn, &pl_dialect_sqlite, t, columns,
+                                  (size_t)f->ncolumns, next_row, f, &count, plua_err(L));
+    if (code != PL_OK)
+        tell_progress(f, f->total);
+    plua_check(L, code);
     plua_session_wrote(s, conn, before);
     return count;
 }
@@ -212,7 +224,7 @@ int plua_session_bulk_insert(lua_State *L) {
     plua_session_usable(L, s);
     plua_session_flush(L, s);
     lua_Integer n = (lua_Integer)lua_rawlen(L, 3), count = 0;
-    feed f = {.L = L, .m = m, .rows = 3};
+    feed f = {.L = L, .m = m, .rows = 3, .total = n};
     plua_push_db(L, s->db);
     lua_getiuservalue(L, -1, 1);
     lua_getfield(L, -1, "functions");

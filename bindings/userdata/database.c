@@ -200,7 +200,7 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
         if (site->uri.memory)
             site->shared = pl_conn_ref(*out);
     }
-    if (e->db->listening)
+    if (e->db->listening || e->db->watch)
         set_hooks(e, *out);
     return PL_OK;
 }
@@ -293,8 +293,11 @@ static int find_and_trace(lua_State *L) {
 static void hook_trace(void *ud, const char *sql, const pl_slot *params, size_t nparams,
                        double ms, int64_t changes) {
     traced t = {ud, sql, params, nparams, ms, changes};
+    const pl_watch *watch = t.e->db->watch;
     lua_State *L = t.e->db->main;
-    if (!lua_checkstack(L, 10))
+    if (watch && watch->ended)
+        watch->ended(watch->ud);
+    if (!t.e->db->listening || !lua_checkstack(L, 10))
         return;
     int top = lua_gettop(L);
     lua_pushcfunction(L, find_and_trace);
@@ -304,8 +307,17 @@ static void hook_trace(void *ud, const char *sql, const pl_slot *params, size_t 
     lua_settop(L, top);
 }
 
+static int hook_poll(void *ud) {
+    const pl_watch *watch = ((const plua_engine *)ud)->db->watch;
+    return watch->poll(watch->ud);
+}
+
 static void set_hooks(plua_engine *e, pl_conn *c) {
-    pl_conn_hooks hooks = {.ud = e, .trace = e->db->listening ? hook_trace : NULL};
+    const pl_watch *watch = e->db->watch;
+    bool trace = e->db->listening || (watch && watch->ended);
+    pl_conn_hooks hooks = {.ud = e,
+                           .trace = trace ? hook_trace : NULL,
+                           .poll = watch && watch->poll ? hook_poll : NULL};
     pl_conn_set_hooks(c, &hooks);
 }
 
@@ -636,7 +648,9 @@ static int new_database(lua_State *L) {
     lua_pop(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     db->main = lua_tothread(L, -1);
-    lua_pop(L, 1);
+    lua_getfield(L, LUA_REGISTRYINDEX, PL_WATCH);
+    db->watch = lua_touserdata(L, -1);
+    lua_pop(L, 2);
     pl_arena_init(&db->objects, (pl_alloc){object_alloc, db->main});
     pl_registry_init(&db->registry, &db->objects, plua_rt(L)->alloc);
     db->batch_lazy = true;

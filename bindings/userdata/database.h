@@ -12,6 +12,7 @@
 
 #include "core/driver/conn.h"
 #include "core/unit/mapper.h"
+#include "pl_lua.h"
 #include "userdata/glue.h"
 #include "userdata/null.h"
 
@@ -53,8 +54,9 @@ typedef struct plua_db {
     bool bound; /* belongs to an App: needs a context */
     bool echo;
     bool batch_lazy;
-    bool listening;      /* some listener wants statements (trace) */
-    bool session_events; /* some listener wants events of sessions or instances */
+    bool listening;        /* some listener wants statements (trace) */
+    bool session_events;   /* some listener wants events of sessions or instances */
+    const pl_watch *watch; /* of the host, or NULL */
     uint64_t compiled_hits, compiled_misses;
     struct plua_cache *compiled; /* compiled.h; NULL until first used */
 } plua_db;

@@ -3,9 +3,9 @@
  * Protected calls with a traceback, ^C and error messages. Every chunk that the program
  * runs goes through program_call; nothing here owns memory.
  *
- * A signal handler takes no argument, so the state it is to stop stands in a static
- * variable: the one exception to the rule against them. The program has one state, and
- * the variable is set only while that state runs Lua.
+ * A signal handler takes no argument, so the state it is to stop and whether it did stand
+ * in static variables: an exception to the rule against them. The program has one state,
+ * and the variables mean something only while that state runs Lua.
  */
 #include "call.h"
 
@@ -15,11 +15,15 @@
 
 #include <lauxlib.h>
 
+#include "progress.h"
+
 static lua_State *volatile running;
+static volatile sig_atomic_t interrupted;
 
 static void stop_hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
     lua_sethook(L, NULL, 0, 0);
+    interrupted = 0;
     luaL_error(L, "interrupted!");
 }
 
@@ -33,6 +37,7 @@ static void set_sigint(void (*handler)(int)) {
 static void on_sigint(int signal) {
     (void)signal;
     set_sigint(SIG_DFL);
+    interrupted = 1;
     lua_sethook(running, stop_hook,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
@@ -69,14 +74,21 @@ int program_call(lua_State *L, int nargs, int nresults) {
     lua_pushcfunction(L, add_traceback);
     lua_insert(L, base);
     running = L;
+    interrupted = 0;
     set_sigint(on_sigint);
     int status = lua_pcall(L, nargs, nresults, base);
     set_sigint(SIG_DFL);
+    program_progress_clear();
     lua_remove(L, base);
     return status;
 }
 
+int program_interrupted(void) {
+    return interrupted;
+}
+
 void program_complain(const char *name, const char *message) {
+    program_progress_clear();
     if (name)
         fprintf(stderr, "%s: ", name);
     fprintf(stderr, "%s\n", message);

@@ -12,6 +12,10 @@
  * [-(nargs + 1), +(nresults | 1), -] */
 int program_call(lua_State *L, int nargs, int nresults);
 
+/* Whether ^C was pressed in the call that runs and nobody has heard of it yet. May be
+ * asked while the state is busy in C, in a database for example. */
+int program_interrupted(void);
+
 /* Prints the error on top of the stack when status is one, and removes it. name goes
  * before the message; NULL for none. Returns status. [-(0|1), +0, -] */
 int program_report(lua_State *L, const char *name, int status);

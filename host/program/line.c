@@ -2,9 +2,13 @@
 /*
  * Reads a line, with readline where the build found it. The history belongs to readline
  * and lives as long as the process.
+ *
+ * Callbacks of readline take no argument of ours, so the state that completes, and
+ * whether ^C was pressed, stand in static variables while a line is read.
  */
 #include "line.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,15 +66,145 @@ int program_read_line(lua_State *L, const char *prompt) {
     return isatty(STDIN_FILENO) ? read_edited(L, prompt) : read_plainly(L, prompt);
 }
 
+/* ---- ^C ------------------------------------------------------------------------------
+ */
+
+static volatile sig_atomic_t thrown_away;
+
+static void on_sigint(int signal) {
+    (void)signal;
+    thrown_away = 1;
+}
+
+/* Called by readline after it has seen to its own affairs. */
+static int end_line(void) {
+    if (thrown_away) {
+        rl_replace_line("", 0);
+        rl_done = 1;
+    }
+    return 0;
+}
+
+/* ---- completion ----------------------------------------------------------------------
+ */
+
+static struct completing {
+    lua_State *L;
+    int complete; /* stack index of the function */
+    int matches;  /* of the list that it returned */
+    lua_Integer next;
+} completing;
+
+/* Gives readline the matches one by one, each in memory that it will free. */
+static char *next_match(const char *word, int state) {
+    lua_State *L = completing.L;
+    (void)word;
+    completing.next = state == 0 ? 1 : completing.next + 1;
+    char *copy = NULL;
+    if (lua_rawgeti(L, completing.matches, completing.next) == LUA_TSTRING)
+        copy = strdup(lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return copy;
+}
+
+/* Protected, with the function: the list for the line up to the cursor. */
+static int find_matches(lua_State *L) {
+    lua_pushlstring(L, rl_line_buffer, (size_t)rl_point);
+    lua_call(L, 1, 1);
+    if (!lua_istable(L, -1))
+        lua_newtable(L);
+    return 1;
+}
+
+static char **complete_word(const char *word, int start, int end) {
+    lua_State *L = completing.L;
+    (void)start;
+    (void)end;
+    rl_attempted_completion_over = 1;
+    rl_completion_append_character = '\0';
+    lua_pushcfunction(L, find_matches);
+    lua_pushvalue(L, completing.complete);
+    char **matches = NULL;
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+        completing.matches = lua_gettop(L);
+        matches = rl_completion_matches(word, next_match);
+    }
+    lua_pop(L, 1);
+    return matches;
+}
+
+int program_read_line_completing(lua_State *L, const char *prompt, int complete) {
+    if (!isatty(STDIN_FILENO))
+        return read_plainly(L, prompt);
+    luaL_checkstack(L, LUA_MINSTACK, "completion");
+    rl_readline_name = "perilune";
+    rl_basic_word_break_characters = " \t\n\"\\'`@$><=;|&{}()[],+-*/%^~#.:!";
+    completing = (struct completing){.L = L, .complete = complete};
+    rl_attempted_completion_function = complete ? complete_word : NULL;
+    rl_signal_event_hook = end_line;
+    thrown_away = 0;
+    struct sigaction before, action = {.sa_handler = on_sigint};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, &before);
+    int got = read_edited(L, prompt);
+    sigaction(SIGINT, &before, NULL);
+    rl_signal_event_hook = NULL;
+    rl_attempted_completion_function = NULL;
+    if (got && thrown_away) {
+        lua_pop(L, 1);
+        return -1;
+    }
+    return got;
+}
+
+/* ---- history -------------------------------------------------------------------------
+ */
+
 void program_remember_line(const char *text) {
     if (text[0] != '\0')
         add_history(text);
+}
+
+/* Times between the chunks in the file keep those of several lines together. */
+static void use_history(void) {
+    using_history();
+    history_comment_char = '#';
+    history_write_timestamps = 1;
+}
+
+int program_load_history(const char *path) {
+    use_history();
+    return read_history(path) == 0;
+}
+
+int program_save_history(const char *path, int count) {
+    use_history();
+    stifle_history(count);
+    int written = write_history(path) == 0;
+    unstifle_history();
+    return written;
 }
 
 #else
 
 int program_read_line(lua_State *L, const char *prompt) {
     return read_plainly(L, prompt);
+}
+
+int program_read_line_completing(lua_State *L, const char *prompt, int complete) {
+    (void)complete;
+    return read_plainly(L, prompt);
+}
+
+int program_load_history(const char *path) {
+    (void)path;
+    return 0;
+}
+
+int program_save_history(const char *path, int count) {
+    (void)path;
+    (void)count;
+    return 0;
 }
 
 void program_remember_line(const char *text) {

@@ -16,6 +16,7 @@
 #include "call.h"
 #include "options.h"
 #include "pl_lua.h"
+#include "progress.h"
 #include "repl.h"
 #include "script.h"
 
@@ -23,7 +24,8 @@ struct program {
     int argc;
     char **argv;
     const char *name; /* before messages */
-    int ok;           /* set when all went well */
+    int status;       /* to exit with */
+    pl_watch watch;   /* what the program does while SQL runs */
 };
 
 static void print_version(void) {
@@ -54,10 +56,12 @@ static int run_without_script(lua_State *L, const struct program *p,
     return LUA_OK;
 }
 
-static int run(lua_State *L, const struct program *p, const struct options *o) {
+static int run(lua_State *L, struct program *p, const struct options *o) {
     int status = o->no_environ ? LUA_OK : program_run_environment(L, p->name);
     if (status == LUA_OK)
         status = program_run_options(L, p->name, p->argv, o->script);
+    if (status == LUA_OK && o->command)
+        return program_run_command(L, p->name, p->argc, p->argv, o->script, &p->status);
     if (status == LUA_OK && o->script < p->argc)
         status = program_run_script(L, p->name, p->argv, o->script);
     if (status != LUA_OK)
@@ -85,21 +89,26 @@ static int work(lua_State *L) {
         return complain_usage(p, &o);
     if (o.help) {
         program_usage(stdout, p->name);
-        p->ok = 1;
+        p->status = EXIT_SUCCESS;
         return 0;
     }
     if (o.version)
         print_version();
     open_libraries(L, &o);
+    program_watch(L, &p->watch);
     program_set_arg(L, p->argc, p->argv, o.script);
-    program_enter(L, o.script < p->argc ? p->argv[o.script] : NULL);
+    program_enter(L, p->argc, p->argv, p->name, &o);
+    p->status = EXIT_SUCCESS;
     int ok = run(L, p, &o) == LUA_OK;
-    p->ok = program_leave(L, p->name, ok) == LUA_OK && ok;
+    ok = program_leave(L, p->name, ok) == LUA_OK && ok;
+    if (!ok)
+        p->status = EXIT_FAILURE;
     return 0;
 }
 
 int main(int argc, char **argv) {
-    struct program p = {argc, argv, argc > 0 && argv[0][0] ? argv[0] : "perilune", 0};
+    struct program p = {
+        argc, argv, argc > 0 && argv[0][0] ? argv[0] : "perilune", EXIT_FAILURE, {0}};
     lua_State *L = luaL_newstate();
     if (L == NULL) {
         program_complain(p.name, "cannot create state: not enough memory");
@@ -109,5 +118,5 @@ int main(int argc, char **argv) {
     lua_pushlightuserdata(L, &p);
     int status = program_report(L, p.name, lua_pcall(L, 1, 0, 0));
     lua_close(L);
-    return status == LUA_OK && p.ok ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status == LUA_OK ? p.status : EXIT_FAILURE;
 }

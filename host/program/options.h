@@ -16,19 +16,26 @@ struct options {
     bool statement;   /* some -e */
     bool no_environ;  /* -E */
     bool help;        /* --help */
+    bool echo;        /* --echo */
+    bool report;      /* --report */
     int script;       /* index of the script in argv, argc when there is none */
+    bool command;     /* the word at script is a command of ours and no file */
     const char *bad;  /* the argument that is not understood, or NULL */
     const char *why;  /* what is wrong with it, as a format for its text */
 };
 
 struct options program_parse(int argc, char **argv);
 
+/* Whether argv[index] is to be run as a command: it names no file, and is one of ours or
+ * stands before a file, whose App may have a command of that name. */
+bool program_is_command(int argc, char **argv, int index);
+
 /* The switch at argv[*index] that is to be carried out: 'e', 'l' or 'W' with its
  * argument, 0 for one that program_parse has dealt with. *index moves to its last word.
  */
 char program_action(char **argv, int *index, const char **argument);
 
-/* One line per option, to a stream. */
+/* One line per option and command, to a stream. */
 void program_usage(FILE *stream, const char *name);
 
 #endif

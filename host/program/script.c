@@ -14,6 +14,7 @@
 
 #include "call.h"
 #include "pl_lua.h"
+#include "terminal.h"
 
 static int run_loaded(lua_State *L, const char *name, int status) {
     if (status == LUA_OK)
@@ -111,10 +112,43 @@ int program_run_stdin(lua_State *L, const char *name) {
     return run_file(L, name, NULL);
 }
 
-void program_enter(lua_State *L, const char *script) {
-    lua_createtable(L, 0, 2);
+int program_run_command(lua_State *L, const char *name, int argc, char **argv, int index,
+                        int *status) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "perilune.commands");
+    if (program_call(L, 1, 1) != LUA_OK)
+        return program_report(L, name, LUA_ERRRUN);
+    lua_getfield(L, -1, "run");
+    lua_remove(L, -2);
+    luaL_checkstack(L, argc + LUA_MINSTACK, "too many arguments to command");
+    for (int i = index; i < argc; i++)
+        lua_pushstring(L, argv[i]);
+    int failed = program_report(L, name, program_call(L, argc - index, 1));
+    if (failed == LUA_OK) {
+        *status = (int)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    return failed;
+}
+
+void program_enter(lua_State *L, int argc, char **argv, const char *name,
+                   const struct options *options) {
+    const char *word = options->script < argc ? argv[options->script] : NULL;
+    const char *script = options->command ? NULL : word;
+    const char *command = options->command ? word : NULL;
+    lua_createtable(L, 0, 8);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "name");
     lua_pushstring(L, script);
     lua_setfield(L, -2, "script");
+    lua_pushstring(L, command);
+    lua_setfield(L, -2, "command");
+    lua_pushboolean(L, options->echo);
+    lua_setfield(L, -2, "echo");
+    lua_pushboolean(L, options->report);
+    lua_setfield(L, -2, "report");
+    program_open_terminal(L);
+    lua_setfield(L, -2, "terminal");
     lua_setfield(L, LUA_REGISTRYINDEX, PL_PROGRAM);
 }
 

@@ -28,9 +28,15 @@ int program_run_script(lua_State *L, const char *name, char **argv, int script);
 /* Standard input as a file. */
 int program_run_stdin(lua_State *L, const char *name);
 
+/* The command argv[index] with the words after it, by the module perilune.commands.
+ * *status becomes the exit status that it asks for. */
+int program_run_command(lua_State *L, const char *name, int argc, char **argv, int index,
+                        int *status);
+
 /* The table PL_PROGRAM of pl_lua.h: made before anything runs, and its function leave
  * called when everything has run. */
-void program_enter(lua_State *L, const char *script);
+void program_enter(lua_State *L, int argc, char **argv, const char *name,
+                   const struct options *options);
 int program_leave(lua_State *L, const char *name, int ok);
 
 #endif

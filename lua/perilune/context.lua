@@ -175,6 +175,7 @@ end
 
 --- An App was made: the first one may become the script's own.
 function context.register(app)
+  if shared.made then table.insert(shared.made.apps, app) end
   if not core.program() then return end
   shared.only_app = shared.only_app == nil and app or false
 end

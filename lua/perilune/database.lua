@@ -252,6 +252,7 @@ local function new(what, given, bound)
   add_base(d, given.model_class)
   d.fields.config = new_config(db)
   read_options(db, what, given)
+  if core.shared().made then table.insert(core.shared().made.dbs, db) end
   return db
 end
 
@@ -265,6 +266,7 @@ local function start(db, config)
     if name == "echo" and program and program.echo then value = true end
     if value ~= nil then db.config[name] = value end
   end
+  if program and program.report then require "perilune.report".watch(db) end
 end
 
 --- perilune.open(uri [, options]): a db for a script, without an app.

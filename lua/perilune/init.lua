@@ -28,6 +28,10 @@ query.keyset = later("keyset", "keyset")
 M._VERSION = "Perilune " .. core.version
 M._NAME = "perilune"
 
+--- perilune.command: the command of the program that runs the script ("shell", "db", "check",
+-- a command of the app); nil when the script is run by itself.
+M.command = core.program() and core.program().command
+
 M.App = later("app", "new")
 M.current_app = later("app", "current")
 M.has_app_context = later("app", "in_context")
