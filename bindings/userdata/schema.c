@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** schema.c - types, tables, columns, constraints and indexes for
-*lua/perilune/declare.lua.
+** schema.c - types, tables, columns, constraints and indexes for the Lua side's
+** declarations (lua/perilune/declare).
 **
 ** The Lua side reads what a script declared, checks names of options and gives plain
 ** values; the functions here put them into the metadata. Tables are values of their own:
