@@ -408,7 +408,7 @@ void plua_instance_describe(lua_State *L, const pl_object *o) {
 static int instance_tostring(lua_State *L) {
     pl_object *o = lua_touserdata(L, 1);
     lua_pushliteral(L, "__tostring");
-    if (lua_rawget(L, MEMBERS) == LUA_TFUNCTION) {
+    if (plua_push_inherited(L, o->mapper, lua_gettop(L)) == LUA_TFUNCTION) {
         lua_pushvalue(L, 1);
         lua_call(L, 1, 1);
         return 1;
