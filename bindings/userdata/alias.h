@@ -3,7 +3,8 @@
 ** alias.h - db.aliased(User): a model under another name.
 **
 ** User values: 1 the model, 2 the attributes made so far (name -> expression), 3 the
-** source's userdata, 4 the arena of `entity`.
+** source's userdata, 4 the arena of `entity`, 5 of db.with_polymorphic: name of a model
+** below -> its alias over the same source.
 */
 #ifndef PLUA_ALIAS_H
 #define PLUA_ALIAS_H

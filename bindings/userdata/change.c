@@ -24,11 +24,13 @@ static void check_plain(lua_State *L, pl_node *stmt, const char *method) {
                    {PL_N_ORDER_BY, "order_by()"}, {PL_N_GROUP_BY, "group_by()"},
                    {PL_N_DISTINCT, "distinct()"}, {PL_N_JOINED, "join()"},
                    {PL_N_HAVING, "having()"},     {PL_N_FROM, "select_from()"}};
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (pl_statement_find(stmt, refused[i].kind))
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        const pl_node *n = pl_statement_find(stmt, refused[i].kind);
+        if (n && !(n->flags & PL_NF_INTERNAL)) /* those are of inheritance */
             plua_raise_hint(L, PL_EINVALID, "select the keys first and use in_(...)",
                             "Can't call query:%s() when %s has been called", method,
                             refused[i].name);
+    }
 }
 
 /* Pushes the WHERE clauses of the chain `from` over the statement on top. [-1, +1] */
@@ -107,6 +109,55 @@ static lua_Integer run(lua_State *L, plua_session *s, const pl_mapper *m) {
     return n;
 }
 
+/* The query at 1 changes rows that stand in several tables each: done table by table,
+ *over
+ ** the keys, on the Lua side. `values` is 0 for a delete. The rows it changed. [-0, +0]
+ */
+static lua_Integer run_joined(lua_State *L, const pl_mapper *m, int values) {
+    plua_shared(L);
+    lua_getfield(L, -1, "change_joined");
+    lua_pushvalue(L, 1);
+    plua_push_model(L, m);
+    if (values)
+        lua_pushvalue(L, values);
+    else
+        lua_pushnil(L);
+    lua_call(L, 3, 1);
+    lua_Integer n = lua_tointeger(L, -1);
+    lua_pop(L, 2);
+    return n;
+}
+
+static lua_Integer run_update(lua_State *L, plua_session *s, pl_mapper *m,
+                              pl_node *stmt) {
+    if (m->ntables > 1)
+        return run_joined(L, m, 2);
+    int model = lua_gettop(L) + 1;
+    plua_push_model(L, m);
+    plua_change_head(L, PL_N_UPDATE, model);
+    plua_set_values(L, model + 1, 2);
+    copy_where(L, stmt);
+    return run(L, s, m);
+}
+
+/* Whether rows of the mapper, or of one below it, stand in several tables. */
+static bool is_spread(const pl_mapper *m) {
+    bool spread = m->ntables > 1;
+    for (size_t i = 0; i < m->nchildren && !spread; i++)
+        spread = is_spread(m->children[i]);
+    return spread;
+}
+
+static lua_Integer run_delete(lua_State *L, plua_session *s, pl_mapper *m,
+                              pl_node *stmt) {
+    if (is_spread(m))
+        return run_joined(L, m, 0);
+    plua_push_model(L, m);
+    plua_change_head(L, PL_N_DELETE, lua_gettop(L));
+    copy_where(L, stmt);
+    return run(L, s, m);
+}
+
 static plua_session *begin(lua_State *L, pl_node *stmt) {
     plua_db *db = plua_statement_db(stmt);
     plua_configure(L, db);
@@ -142,11 +193,7 @@ int plua_query_update(lua_State *L) {
     pl_mapper *m = target(L, stmt);
     plua_session *s = begin(L, stmt);
     push_affected(L, s, m);
-    plua_push_model(L, m);
-    plua_change_head(L, PL_N_UPDATE, 4);
-    plua_set_values(L, 5, 2);
-    copy_where(L, stmt);
-    lua_Integer n = run(L, s, m);
+    lua_Integer n = run_update(L, s, m, stmt);
     size_t known = lua_rawlen(L, 3);
     for (size_t i = 1; i <= known; i++) {
         lua_rawgeti(L, 3, (lua_Integer)i);
@@ -165,10 +212,7 @@ int plua_query_delete(lua_State *L) {
     pl_mapper *m = target(L, stmt);
     plua_session *s = begin(L, stmt);
     push_affected(L, s, m);
-    plua_push_model(L, m);
-    plua_change_head(L, PL_N_DELETE, 3);
-    copy_where(L, stmt);
-    lua_Integer n = run(L, s, m);
+    lua_Integer n = run_delete(L, s, m, stmt);
     s->raw_writes = true;
     size_t known = lua_rawlen(L, 2);
     for (size_t i = 1; i <= known; i++) {

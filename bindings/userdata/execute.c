@@ -387,6 +387,8 @@ static int get(lua_State *L, plua_session *s, pl_mapper *m, int idx) {
 static int query_get(lua_State *L) {
     pl_node *n = check_query(L, "get");
     pl_mapper *m = plua_statement_target(n, NULL);
+    while (n->flags & PL_NF_INTERNAL) /* what inheritance put over the select */
+        n = n->kids[0];
     if (!m || n->kind != PL_N_SELECT)
         plua_raise(L, PL_EINVALID, "get() is for a plain Model.query");
     return get(L, query_session(L, 1), m, 2);

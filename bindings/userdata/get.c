@@ -55,7 +55,9 @@ static void get_by_query(lua_State *L, plua_session *s, pl_mapper *m,
     pl_slot *row = lua_newuserdatauv(L, (size_t)n * sizeof *row, 0);
     if (plua_cursor_step(L, cursor)) {
         pl_stmt_columns(cursor->stmt, 0, n, row);
-        plua_make(L, &k, row);
+        const pl_object *o = plua_make(L, &k, row);
+        if (o && o->mapper != m && !pl_mapper_is(o->mapper, m))
+            lua_pushnil(L);
     } else {
         lua_pushnil(L);
     }

@@ -195,18 +195,26 @@ void plua_touch(lua_State *L, int idx, pl_object *o) {
         plua_event_instance(L, "refresh", idx, 0);
 }
 
+/* A slot that is missing, and the mapper that it is a slot of: those beside it (another
+** subclass) use the same number for something else. */
+typedef struct missing {
+    const pl_mapper *mapper;
+    uint16_t slot;
+} missing;
+
 static bool lacks_slot(lua_State *L, int idx, pl_object *o, const void *what) {
     (void)L;
     (void)idx;
-    uint16_t slot = *(const uint16_t *)what;
-    return pl_object_state(o) == PL_PERSISTENT && slot < o->mapper->nslots &&
-           plua_base(o)[slot].tag == PL_UNSET && pl_object_fresh(o);
+    const missing *m = what;
+    return pl_object_state(o) == PL_PERSISTENT && pl_mapper_is(o->mapper, m->mapper) &&
+           plua_base(o)[m->slot].tag == PL_UNSET && pl_object_fresh(o);
 }
 
 static void load_missing(lua_State *L, plua_session *s, int idx, pl_object *o,
                          uint16_t slot) {
     int top = lua_gettop(L);
-    push_peers(L, s, idx, o, batches(s, o), lacks_slot, &slot);
+    missing what = {o->mapper, slot};
+    push_peers(L, s, idx, o, batches(s, o), lacks_slot, &what);
     read_all(L, s, o, top + 1, false, slot);
     lua_settop(L, top);
     if (o->slots[slot].tag == PL_UNSET)

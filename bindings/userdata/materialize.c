@@ -17,6 +17,20 @@ static int column_of(const plua_maker *k, uint16_t slot) {
     return -1;
 }
 
+/* The slot in m of an entity's column i. Expressions stand there in the order of their
+** attributes, of which *expr is the one met last. */
+static uint16_t slot_of(const pl_mapper *m, const pl_node *entity, uint32_t i,
+                        uint16_t *expr) {
+    const pl_node *n = entity->kids[i];
+    if (n->kind == PL_N_COLUMN && n->ref)
+        return pl_mapper_column_slot(m, n->ref);
+    do {
+        if (++*expr >= m->nslots)
+            return PL_NO_SLOT;
+    } while (m->attrs[*expr].column || m->attrs[*expr].deferred);
+    return *expr;
+}
+
 static void find_key(lua_State *L, plua_maker *k) {
     if (k->mapper->npk > 8)
         plua_raise(L, PL_EARGUMENT, "%s: a primary key of more than 8 columns",
@@ -38,10 +52,15 @@ void plua_maker_begin(lua_State *L, plua_maker *k, plua_session *s, const pl_nod
     pl_mapper *m = (pl_mapper *)entity->ref;
     luaL_checkstack(L, 20, "too many entities");
     *k = (plua_maker){.s = s, .mapper = m, .first = first, .n = (int)entity->nkids};
-    uint16_t *slots = lua_newuserdatauv(L, entity->nkids * sizeof *slots, 0);
-    for (uint32_t i = 0; i < entity->nkids; i++)
-        slots[i] = pl_mapper_column_slot(m, entity->kids[i]->ref);
+    k->entity = entity;
+    uint16_t *slots = lua_newuserdatauv(L, (size_t)entity->nkids * 2 * sizeof *slots, 0);
+    uint16_t expr = (uint16_t)-1;
+    for (uint32_t i = 0; i < entity->nkids; i++) {
+        slots[i] = slot_of(m, entity, i, &expr);
+        k->family = k->family || slots[i] == PL_NO_SLOT;
+    }
     k->slots = slots;
+    k->others = slots + entity->nkids;
     find_key(L, k);
     k->partial = entity->nkids < m->nslots;
     plua_identity_map(L, s, m);
@@ -52,6 +71,7 @@ void plua_maker_begin(lua_State *L, plua_maker *k, plua_session *s, const pl_nod
     lua_remove(L, -2);
     k->meta = lua_gettop(L);
     plua_writer_begin(L, &k->writer, true);
+    k->writer.sparse = k->family;
 }
 
 static void push_row_key(lua_State *L, const plua_maker *k, const pl_slot *row) {
@@ -109,17 +129,43 @@ static void remember(lua_State *L, const plua_maker *k, const pl_slot *row) {
     lua_rawset(L, k->map);
 }
 
+/* Slots of the columns in another mapper than the one asked for: a column that it does
+ *not
+ ** have has none. */
+static const uint16_t *slots_in(plua_maker *k, const pl_mapper *m) {
+    if (m == k->mapper)
+        return k->slots;
+    if (m == k->other)
+        return k->others;
+    size_t covered = 0;
+    uint16_t expr = (uint16_t)-1;
+    for (int i = 0; i < k->n; i++) {
+        k->others[i] = slot_of(m, k->entity, (uint32_t)i, &expr);
+        bool again = k->others[i] == PL_NO_SLOT;
+        for (int j = 0; j < i && !again; j++)
+            again = k->others[j] == k->others[i];
+        covered += !again;
+    }
+    k->other = m;
+    k->other_whole = covered == m->nslots;
+    return k->others;
+}
+
+static bool is_whole(const plua_maker *k, const pl_mapper *m) {
+    return m == k->mapper ? !k->partial : m == k->other && k->other_whole;
+}
+
 static pl_object *make_new(lua_State *L, plua_maker *k, const pl_slot *row) {
     pl_mapper *m = row_mapper(L, k, row);
     pl_object *o = plua_new_instance(L, m, -1, 0, true);
-    o->slots = plua_write_row(L, &k->writer, m, row, k->slots, k->n);
+    o->slots = plua_write_row(L, &k->writer, m, row, slots_in(k, m), k->n);
     lua_pushvalue(L, k->writer.pageidx);
     lua_setiuservalue(L, -2, 1);
     lua_remove(L, -2);
     o->session = k->s->cell;
     o->epoch = k->s->cell->epoch;
     o->status = PL_PERSISTENT | PL_OBJ_KEYED | PL_OBJ_PAGED |
-                (k->partial || m != k->mapper ? PL_OBJ_PARTIAL : 0) |
+                (is_whole(k, m) ? 0 : PL_OBJ_PARTIAL) |
                 (k->single ? (uint32_t)PLUA_OBJ_SINGLE : 0);
     remember(L, k, row);
     if (k->events)
@@ -131,9 +177,11 @@ static pl_object *make_new(lua_State *L, plua_maker *k, const pl_slot *row) {
 static void overwrite(lua_State *L, plua_maker *k, int idx, pl_object *o,
                       const pl_slot *row) {
     bool stale = !pl_object_fresh(o);
-    bool unpartial = o->mapper == k->mapper && !k->partial;
+    const uint16_t *slots = slots_in(k, o->mapper);
     for (int i = 0; i < k->n; i++) {
-        uint16_t slot = k->slots[i];
+        uint16_t slot = slots[i];
+        if (slot == PL_NO_SLOT)
+            continue;
         pl_slot *base = &plua_base(o)[slot];
         bool changed = (o->slots[slot].flags & PL_SLOT_CHANGED) != 0;
         if (pl_slot_same(base, &row[i]) || (changed && !k->existing))
@@ -146,7 +194,7 @@ static void overwrite(lua_State *L, plua_maker *k, int idx, pl_object *o,
     }
     if (stale)
         plua_relation_refreshed(L, idx, o);
-    if (unpartial)
+    if (is_whole(k, o->mapper))
         o->status &= ~(uint32_t)PL_OBJ_PARTIAL;
     o->epoch = k->s->cell->epoch;
     o->status &= ~(uint32_t)PLUA_OBJ_EXPIRED;

@@ -17,12 +17,17 @@ typedef struct plua_maker {
     pl_mapper *mapper;
     int first;             /* first result column */
     int n;                 /* columns */
-    const uint16_t *slots; /* slot of each column */
+    const uint16_t *slots; /* slot of each column in `mapper` */
+    const pl_node *entity;
+    const pl_mapper *other; /* the other mapper met last, */
+    uint16_t *others;       /* slot of each column in it, */
+    bool other_whole;       /* and whether these are all its slots */
     uint16_t pkcol[8];     /* column (from first) of each key part */
     int discriminator;     /* column of polymorphic_on, -1 when there is none */
     int map, meta;
     plua_writer writer;
     bool partial;  /* some slots are not among the columns */
+    bool family;   /* some columns are of mappers below */
     bool existing; /* overwrite instances that are there (populate_existing) */
     bool events;   /* somebody listens to loads */
     bool single;   /* option: lazy loads of these one by one */

@@ -71,9 +71,11 @@ pl_slot *plua_write_row(lua_State *L, plua_writer *w, pl_mapper *m, const pl_slo
     ((uint32_t *)(p->data + p->size))[-1 - (int64_t)p->nrows] = p->used;
     p->nrows++;
     p->used += (uint32_t)need;
-    if (n < m->nslots)
+    if (n < m->nslots || w->sparse)
         memset(row, 0, fixed);
     for (int i = 0; i < n; i++) {
+        if (to[i] == PL_NO_SLOT)
+            continue;
         pl_slot *slot = &row[to[i]];
         *slot = from[i];
         if (from[i].tag == PL_TEXT || from[i].tag == PL_BLOB) {

@@ -29,6 +29,7 @@ typedef struct plua_writer {
     int pageidx;   /* stack index of the page, or nil there */
     int cohortidx; /* stack index of the cohort table, or 0: none */
     size_t expect; /* bytes of the next page */
+    bool sparse;   /* numbers may repeat, or be PL_NO_SLOT, which is left out */
 } plua_writer;
 
 /* Begins writing: pushes a nil for the page and, with cohort, a new table. [-0, +1|2, m]

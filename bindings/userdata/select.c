@@ -255,12 +255,29 @@ static void set_item(lua_State *L, pl_node *list, uint32_t i, int idx) {
     lua_setiuservalue(L, -2, (int)i + 1);
 }
 
+enum { INHERITS = 0x10000 }; /* plus the mapper's position: `ext` of such a clause */
+
+static void mark_inheritance(pl_node *clause, const pl_mapper *m) {
+    clause->flags |= PL_NF_INTERNAL;
+    clause->ext = INHERITS + (uint32_t)m->position;
+}
+
+/* Whether the statement has what add_inheritance gives it for the plain mapper. */
+static bool has_inheritance(const pl_node *stmt, const pl_mapper *m) {
+    for (; stmt; stmt = plua_previous(stmt))
+        if ((stmt->flags & PL_NF_INTERNAL) &&
+            stmt->ext == INHERITS + (uint32_t)m->position)
+            return true;
+    return false;
+}
+
 /* Puts the FROM and the condition of an inheriting mapper over the statement on top. */
 static void add_inheritance(lua_State *L, const pl_mapper *m, pl_node *source) {
     if (m->ntables > 1 && !source) {
         plua_clause(L, PL_N_FROM, -1, 1);
         pl_arena *a = plua_arena(L);
         pl_node *from = pl_mapper_from(a, m);
+        mark_inheritance(lua_touserdata(L, -2), m);
         plua_set_from(L, -2, 1, from);
         lua_remove(L, -2);
     }
@@ -271,7 +288,7 @@ static void add_inheritance(lua_State *L, const pl_mapper *m, pl_node *source) {
         lua_pop(L, 1);
         return;
     }
-    plua_clause(L, PL_N_WHERE, -2, 1);
+    mark_inheritance(plua_clause(L, PL_N_WHERE, -2, 1), m);
     lua_insert(L, -2);
     plua_set_from(L, -2, 1, condition);
     lua_remove(L, -2);
@@ -287,7 +304,7 @@ static void add_inheritances(lua_State *L, const pl_node *list, uint32_t first) 
     for (uint32_t i = first; i < list->nkids; i++) {
         pl_node *source;
         const pl_mapper *m = item_mapper(list->kids[i], &source);
-        if (!m || !m->parent)
+        if (!m || !m->parent || (!source && has_inheritance(list, m)))
             continue;
         uint32_t j = first;
         while (j < i && !same_mapper(list->kids[j], m, source))

@@ -32,20 +32,44 @@ static pl_node *inheritance_on(pl_arena *a, const pl_mapper *m, size_t i) {
     return all;
 }
 
+/* `from` joined with table i of a mapper. */
+static pl_node *join_table(pl_arena *a, pl_node *from, const pl_mapper *m, size_t i,
+                           pl_join_op op) {
+    pl_node *right = pl_node_table(a, m->tables[i].table);
+    pl_node *on = inheritance_on(a, m, i);
+    pl_node *join = pl_node_new(a, PL_N_JOIN, 3);
+    if (!right || !on || !join)
+        return NULL;
+    join->op = (uint8_t)op;
+    join->kids[0] = from;
+    join->kids[1] = right;
+    join->kids[2] = on;
+    return join;
+}
+
 pl_node *pl_mapper_from(pl_arena *a, const pl_mapper *m) {
     pl_node *from = pl_node_table(a, m->tables[0].table);
-    for (size_t i = 1; i < m->ntables && from; i++) {
-        pl_node *right = pl_node_table(a, m->tables[i].table);
-        pl_node *on = inheritance_on(a, m, i);
-        pl_node *join = pl_node_new(a, PL_N_JOIN, 3);
-        if (!right || !on || !join)
-            return NULL;
-        join->op = PL_JOIN_INNER;
-        join->kids[0] = from;
-        join->kids[1] = right;
-        join->kids[2] = on;
-        from = join;
-    }
+    for (size_t i = 1; i < m->ntables && from; i++)
+        from = join_table(a, from, m, i, PL_JOIN_INNER);
+    return from;
+}
+
+/* Whether m or one of the first n mappers below it has the table. */
+static bool in_family(const pl_mapper *m, pl_mapper *const *below, size_t n,
+                      const pl_table *t) {
+    for (size_t i = 0; i < m->ntables; i++)
+        if (m->tables[i].table == t)
+            return true;
+    return n > 0 && in_family(below[0], below + 1, n - 1, t);
+}
+
+pl_node *pl_mapper_family_from(pl_arena *a, const pl_mapper *m, pl_mapper *const *below,
+                               size_t n) {
+    pl_node *from = pl_mapper_from(a, m);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 1; k < below[i]->ntables && from; k++)
+            if (!in_family(m, below, i, below[i]->tables[k].table))
+                from = join_table(a, from, below[i], k, PL_JOIN_LEFT);
     return from;
 }
 
@@ -81,6 +105,46 @@ pl_node *pl_mapper_entity(pl_arena *a, pl_mapper *m, pl_node *source, bool all) 
             return NULL;
         entity->kids[n++] = kid;
     }
+    return entity;
+}
+
+static bool has_column(const pl_node *entity, const pl_column *c) {
+    for (uint32_t i = 0; i < entity->nkids; i++)
+        if (entity->kids[i]->ref == c)
+            return true;
+    return false;
+}
+
+/* Adds the columns of a mapper that the entity does not have yet. */
+static bool add_columns(pl_arena *a, pl_node *entity, const pl_mapper *m, pl_node *source,
+                        bool all) {
+    for (size_t i = 0; i < m->ncolumns; i++) {
+        pl_column *c = m->columns[i].column;
+        if ((m->attrs[m->columns[i].slot].deferred && !all) || has_column(entity, c))
+            continue;
+        pl_node *n = pl_node_column(a, c, source);
+        if (!n)
+            return false;
+        entity->kids[entity->nkids++] = n;
+    }
+    return true;
+}
+
+pl_node *pl_mapper_family(pl_arena *a, pl_mapper *m, pl_mapper *const *below, size_t n,
+                          pl_node *source, bool all) {
+    const pl_node *own = pl_mapper_entity(a, m, source, all);
+    size_t room = own ? own->nkids : 0;
+    for (size_t i = 0; i < n; i++)
+        room += below[i]->ncolumns;
+    pl_node *entity = own ? pl_node_new(a, PL_N_ENTITY, (uint32_t)room) : NULL;
+    if (!entity)
+        return NULL;
+    entity->ref = m;
+    entity->nkids = own->nkids;
+    memcpy(entity->kids, own->kids, own->nkids * sizeof(pl_node *));
+    for (size_t i = 0; i < n; i++)
+        if (!add_columns(a, entity, below[i], source, all))
+            return NULL;
     return entity;
 }
 

@@ -244,6 +244,12 @@ pl_code pl_cascade_parse(const char *text, unsigned *out, pl_error *err);
 pl_node *pl_mapper_from(pl_arena *a, const pl_mapper *m);
 /* ENTITY node over all (non-deferred, unless `all`) attributes, in slot order. */
 pl_node *pl_mapper_entity(pl_arena *a, pl_mapper *m, pl_node *source, bool all);
+/* The same with those of mappers below it, by outer joins: what with_polymorphic reads. */
+pl_node *pl_mapper_family_from(pl_arena *a, const pl_mapper *m, pl_mapper *const *below,
+                               size_t n);
+/* ENTITY of m with the columns of mappers below it behind its own. */
+pl_node *pl_mapper_family(pl_arena *a, pl_mapper *m, pl_mapper *const *below, size_t n,
+                          pl_node *source, bool all);
 /* Condition that restricts a single-table subclass to its rows, or NULL. */
 pl_node *pl_mapper_criterion(pl_arena *a, const pl_mapper *m, pl_node *source);
 /* Join condition parent source -> target source (primaryjoin adapted). For MANY_TO_MANY
