@@ -124,8 +124,15 @@ $(BUILD)/perilune: $(PROGRAM) $(BUILD)/libperilune.a
 $(BUILD)/perilune.so: $(CORE) $(GLUE) $(OUTSIDE)
 	$(link) -shared -o $@ $^ $(LIB_LIBS)
 
-$(BUILD)/libperilune.so.0: $(CORE) $(GLUE) $(EMBED) $(OUTSIDE)
-	$(link) -shared -Wl,-soname,$(@F) -o $@ $^ $(LIB_LIBS) $(LUA_LIBS)
+# The library gives exactly the functions of its header.
+$(BUILD)/gen/exports: host/embed/perilune.h
+	@mkdir -p $(@D)
+	@{ echo '{ global:'; sed -n 's/^PERILUNE_API.*[ *]\([a-z_]*\)(.*/\1;/p' $<; \
+	  echo 'local: *; };'; } >$@
+
+$(BUILD)/libperilune.so.0: $(CORE) $(GLUE) $(EMBED) $(OUTSIDE) $(BUILD)/gen/exports
+	$(link) -shared -Wl,-soname,$(@F),--version-script,$(BUILD)/gen/exports -o $@ \
+	  $(filter %.o,$^) $(LIB_LIBS) $(LUA_LIBS)
 
 $(BUILD)/unit/%: spec/c/%.c $(BUILD)/libplcore.a
 	$(need_libraries)@mkdir -p $(@D)

@@ -173,8 +173,20 @@ function shared.root_context()
   return root:push()
 end
 
+--- Apps by name, for a program that embeds the library and enters their contexts.
+local named, only = {}, nil
+
+--- The app of a name; of no name, the only one. For a program that embeds the library.
+function context.app_named(name)
+  if name == nil then return only or nil end
+  return named[name]
+end
+
 --- An App was made: the first one may become the script's own.
 function context.register(app)
+  if package.loaded["perilune.host"] then
+    named[app.name], only = app, only == nil and app or false
+  end
   if shared.made then table.insert(shared.made.apps, app) end
   if not core.program() then return end
   shared.only_app = shared.only_app == nil and app or false

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Limits of a Lua state; see guard.h.
+ *
+ * The count hook costs the same however seldom it runs, so it runs often: an instruction
+ * may compare or join strings of megabytes. Where a window of them takes long it is made
+ * smaller. An allocation that is large enough to take time asks for the deadline too.
+ */
+#include "guard.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <lauxlib.h>
+
+enum {
+    WINDOW = 1000,      /* instructions */
+    WINDOW_SLOW = 20,   /* where the instructions are slow ones */
+    SLOW = 5000,        /* microseconds for a window */
+    LARGE = 256 * 1024, /* bytes that take time to fill */
+    SLACK = 512 * 1024
+};
+
+static int64_t now_us(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void *libc_alloc(void *payload, void *block, size_t old_size, size_t new_size) {
+    (void)payload;
+    (void)old_size;
+    if (new_size == 0) {
+        free(block);
+        return NULL;
+    }
+    return realloc(block, new_size);
+}
+
+void guard_init(guard *g, perilune_alloc_fn alloc, void *payload) {
+    memset(g, 0, sizeof *g);
+    g->alloc = alloc ? alloc : libc_alloc;
+    g->payload = alloc ? payload : NULL;
+    g->window = WINDOW;
+    atomic_init(&g->interrupted, 0);
+}
+
+/* ---- memory ---------------------------------------------------------------------- */
+
+/* Lua collects and asks once more before it fails: the second refusal is the limit. */
+static void *refuse(guard *g, int64_t size) {
+    if (g->refused == size && g->depth > 0 && g->slack == 0 && g->killed == 0)
+        g->killed = PERILUNE_EMEMORY;
+    g->refused = size;
+    return NULL;
+}
+
+static bool too_much(guard *g, int64_t more, size_t size) {
+    int64_t limit = g->limits[PERILUNE_LIMIT_MEMORY];
+    if (limit > 0 && g->used + more > limit + g->slack)
+        return true;
+    return size >= LARGE && g->depth > 0 && g->slack == 0 && guard_poll(g) != 0;
+}
+
+static void *guarded_alloc(void *ud, void *block, size_t old_size, size_t new_size) {
+    guard *g = ud;
+    int64_t more = (int64_t)new_size - (block ? (int64_t)old_size : 0);
+    if (more > 0 && too_much(g, more, new_size))
+        return refuse(g, (int64_t)new_size);
+    void *p = g->alloc(g->payload, block, block ? old_size : 0, new_size);
+    if (!p && new_size > 0)
+        return NULL;
+    g->used += more;
+    if (g->used > g->peak)
+        g->peak = g->used;
+    if (more > 0)
+        g->refused = 0;
+    return p;
+}
+
+void guard_out_of_memory(guard *g) {
+    if (g->killed == 0)
+        g->killed = PERILUNE_EMEMORY;
+}
+
+/* ---- time ------------------------------------------------------------------------ */
+
+int guard_poll(guard *g) {
+    if (g->killed)
+        return g->killed;
+    if (atomic_load_explicit(&g->interrupted, memory_order_relaxed)) {
+        atomic_store_explicit(&g->interrupted, 0, memory_order_relaxed);
+        return g->killed = PERILUNE_EINTERRUPT;
+    }
+    int64_t most = g->limits[PERILUNE_LIMIT_INSTRUCTIONS];
+    if (most > 0 && g->instructions > most)
+        return g->killed = PERILUNE_EINSTRUCTIONS;
+    if (g->deadline > 0 && now_us() > g->deadline)
+        return g->killed = PERILUNE_ETIME;
+    return 0;
+}
+
+void guard_raise(lua_State *L, const guard *g) {
+    luaL_error(L, "%s", perilune_error_text(g->killed));
+    abort(); /* not reached: luaL_error does not return */
+}
+
+/* The next instruction of this coroutine asks again. */
+static void stop(lua_State *L, const guard *g, lua_Hook hook) {
+    lua_sethook(L, hook, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
+    guard_raise(L, g);
+}
+
+static void adapt(guard *g, lua_State *L, lua_Hook hook) {
+    int64_t now = now_us(), took = now - g->last;
+    g->last = now;
+    int window = took > SLOW ? WINDOW_SLOW : WINDOW;
+    if (window == g->window && lua_gethookcount(L) == window)
+        return;
+    g->window = window;
+    lua_sethook(L, hook, LUA_MASKCOUNT, window);
+}
+
+static void on_count(lua_State *L, lua_Debug *ar) {
+    guard *g = guard_of(L);
+    (void)ar;
+    if (g->depth == 0) /* finalizers of a state that is closing */
+        return;
+    g->instructions += lua_gethookcount(L);
+    if (guard_poll(g))
+        stop(L, g, on_count);
+    if (lua_gethookmask(L) != LUA_MASKCOUNT || g->deadline > 0)
+        adapt(g, L, on_count);
+}
+
+void guard_tick(lua_State *L, int64_t work) {
+    guard *g = guard_of(L);
+    if (!g || g->depth == 0)
+        return;
+    g->instructions += work;
+    if (guard_poll(g))
+        guard_raise(L, g);
+}
+
+int guard_door_poll(void *ud) {
+    guard *g = ud;
+    return g->depth > 0 && guard_poll(g) != 0;
+}
+
+int guard_door_row(void *ud) {
+    guard *g = ud;
+    int64_t most = g->limits[PERILUNE_LIMIT_ROWS];
+    if (g->depth > 0 && ++g->rows > most && most > 0 && g->killed == 0)
+        g->killed = PERILUNE_EROWS;
+    return g->depth > 0 && g->killed != 0;
+}
+
+/* ---- calls ----------------------------------------------------------------------- */
+
+void guard_enter(guard *g) {
+    if (g->depth++ > 0)
+        return;
+    int64_t time = g->limits[PERILUNE_LIMIT_MILLISECONDS];
+    g->killed = 0;
+    g->refused = 0;
+    g->instructions = g->rows = 0;
+    g->last = time > 0 ? now_us() : 0;
+    g->deadline = time > 0 ? g->last + time * 1000 : 0;
+}
+
+void guard_leave(guard *g) {
+    g->depth--;
+}
+
+void guard_arm(guard *g, lua_State *L) {
+    bool needed = g->interruptible || g->limits[PERILUNE_LIMIT_INSTRUCTIONS] > 0 ||
+                  g->limits[PERILUNE_LIMIT_MILLISECONDS] > 0;
+    if (needed)
+        lua_sethook(L, on_count, LUA_MASKCOUNT, g->window);
+    else if (g->hooked)
+        lua_sethook(L, NULL, 0, 0);
+    g->hooked = needed;
+}
+
+/* ---- states ---------------------------------------------------------------------- */
+
+lua_State *guard_newstate(guard *g) {
+    lua_State *L = lua_newstate(guarded_alloc, g);
+    if (L)
+        memcpy(lua_getextraspace(L), &(void *){g}, sizeof(void *));
+    return L;
+}
+
+guard *guard_of(lua_State *L) {
+    void *ud, *own;
+    memcpy(&own, lua_getextraspace(L), sizeof own);
+    return lua_getallocf(L, &ud) == guarded_alloc && ud == own ? own : NULL;
+}

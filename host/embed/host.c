@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hosts: making, freeing, limits, statistics, the log; see perilune.h and host.h.
+ *
+ * The state is made first and without Lua's libraries; all that can fail then happens in
+ * one protected call. The Lua side of a host is the table that lua/perilune/embed.lua
+ * makes, kept in the registry.
+ */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+static const char VALUES_KEY = 0;
+
+const char *perilune_version(void) {
+    return PERILUNE_VERSION;
+}
+
+int perilune_version_number(void) {
+    return PERILUNE_VERSION_NUMBER;
+}
+
+void perilune_config_init(perilune_config *config) {
+    memset(config, 0, sizeof *config);
+    config->size = sizeof *config;
+    config->interruptible = 1;
+}
+
+perilune_host *host_of(lua_State *L) {
+    return (perilune_host *)guard_of(L);
+}
+
+void host_values(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &VALUES_KEY);
+}
+
+/* ---- output ---------------------------------------------------------------------- */
+
+static void write_log(const perilune_host *h, char level, const char *text, size_t size) {
+    if (h->log) {
+        h->log(h->log_payload, level, text, size);
+    } else if (level == 'p') {
+        fwrite(text, 1, size, stdout);
+        fputc('\n', stdout);
+        fflush(stdout);
+    }
+}
+
+/* print: one line to the log. */
+static int host_print(lua_State *L) {
+    int n = lua_gettop(L);
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (int i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&b, '\t');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+    size_t size;
+    const char *text = lua_tolstring(L, -1, &size);
+    write_log(host_of(L), 'p', text, size);
+    return 0;
+}
+
+/* Pieces of a warning come one by one; lines of a log are short, so they stay pieces. */
+static void on_warning(void *ud, const char *text, int more) {
+    (void)more;
+    if (text[0] != '@')
+        write_log(ud, 'w', text, strlen(text));
+}
+
+int perilune_set_log(perilune_host *h, perilune_log_fn fn, void *payload) {
+    if (!h)
+        return PERILUNE_EMISUSE;
+    h->log = fn;
+    h->log_payload = payload;
+    return PERILUNE_OK;
+}
+
+/* ---- making ---------------------------------------------------------------------- */
+
+static void open_libraries(lua_State *L) {
+    luaL_openlibs(L);
+    perilune_preload(L);
+    lua_pushcfunction(L, host_print);
+    lua_setglobal(L, "print");
+    lua_gc(L, LUA_GCGEN, 0, 0);
+}
+
+/* Pushes what lua/perilune/embed.lua makes, and lets scripts require its module. */
+static void open_values(lua_State *L) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "perilune.embed");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "new");
+    lua_pushglobaltable(L);
+    lua_pushglobaltable(L);
+    lua_call(L, 2, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &VALUES_KEY);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -2, "module");
+    lua_setfield(L, -2, "perilune.host");
+    lua_pop(L, 1);
+}
+
+static int build(lua_State *L) {
+    luaL_checkversion(L);
+    luaL_newmetatable(L, "perilune.host.Error");
+    lua_pop(L, 1);
+    open_libraries(L);
+    open_values(L);
+    return 0;
+}
+
+static perilune_host *new_host(const perilune_config *c) {
+    perilune_host *h = calloc(1, sizeof *h);
+    if (!h)
+        return NULL;
+    guard *g = &h->guard;
+    guard_init(g, c->alloc, c->alloc_payload);
+    g->limits[PERILUNE_LIMIT_MEMORY] = c->memory;
+    g->limits[PERILUNE_LIMIT_INSTRUCTIONS] = c->instructions;
+    g->limits[PERILUNE_LIMIT_MILLISECONDS] = c->milliseconds;
+    g->limits[PERILUNE_LIMIT_ROWS] = c->rows;
+    g->limits[PERILUNE_LIMIT_DATABASES] = c->databases;
+    g->interruptible = c->interruptible != 0;
+    h->allow = c->allow;
+    h->sandbox = c->sandbox || c->policy;
+    return h;
+}
+
+static int give_up(perilune_host *h, int code, const char *message) {
+    h->broken = true;
+    return host_fail(h, code, message);
+}
+
+/* A config of an older or newer header: what it has not is the default. */
+static int read_config(perilune_config *to, const perilune_config *from) {
+    perilune_config_init(to);
+    if (!from)
+        return PERILUNE_OK;
+    size_t size = from->size < sizeof *to ? from->size : sizeof *to;
+    if (size < offsetof(perilune_config, alloc))
+        return PERILUNE_EMISUSE;
+    memcpy(to, from, size);
+    to->size = sizeof *to;
+    return PERILUNE_OK;
+}
+
+int perilune_host_new(perilune_host **out, const perilune_config *config) {
+    perilune_config c;
+    if (!out)
+        return PERILUNE_EMISUSE;
+    *out = NULL;
+    int code = read_config(&c, config);
+    perilune_host *h = *out = new_host(&c);
+    if (!h)
+        return PERILUNE_EMEMORY;
+    if (code != PERILUNE_OK)
+        return give_up(h, code, "call perilune_config_init before setting fields");
+    h->main = h->L = guard_newstate(&h->guard);
+    if (!h->main)
+        return give_up(h, PERILUNE_EMEMORY, NULL);
+    lua_setwarnf(h->main, on_warning, h);
+    code = host_protect(h, build, h);
+    if (code != PERILUNE_OK)
+        h->broken = true;
+    return code;
+}
+
+void perilune_host_free(perilune_host *h) {
+    if (!h || h->natives > 0)
+        return;
+    if (h->main) {
+        while (perilune_context_pop(h, 0) != PERILUNE_EMISUSE && !h->broken)
+            continue;
+        lua_close(h->main);
+    }
+    free(h);
+}
+
+/* ---- limits ---------------------------------------------------------------------- */
+
+int perilune_limit(perilune_host *h, perilune_limit_id id, int64_t value, int64_t *old) {
+    if (!h || (int)id < 0 || (int)id >= GUARD_LIMITS)
+        return PERILUNE_EMISUSE;
+    if (old)
+        *old = h->guard.limits[id];
+    if (value >= 0) {
+        h->guard.limits[id] = value;
+        if (h->main)
+            guard_arm(&h->guard, h->main);
+    }
+    return PERILUNE_OK;
+}
+
+void perilune_interrupt(perilune_host *h) {
+    if (h)
+        atomic_store_explicit(&h->guard.interrupted, 1, memory_order_relaxed);
+}
+
+int perilune_get_stats(const perilune_host *h, perilune_stats *stats) {
+    if (!h || !stats || stats->size < sizeof stats->size)
+        return PERILUNE_EMISUSE;
+    const guard *g = &h->guard;
+    perilune_stats all = {.size = stats->size,
+                          .memory = g->used,
+                          .memory_peak = g->peak,
+                          .instructions = g->instructions,
+                          .rows = g->rows,
+                          .statements = g->statements,
+                          .databases = g->databases,
+                          .calls = h->calls};
+    memcpy(stats, &all, stats->size < sizeof all ? stats->size : sizeof all);
+    return PERILUNE_OK;
+}
+
+struct lua_State *perilune_lua(perilune_host *h) {
+    return h && !h->broken ? h->L : NULL;
+}

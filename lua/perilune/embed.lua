@@ -1,0 +1,155 @@
+--- What a C program that embeds Perilune sees of its scripts, and they of it.
+-- The C side makes one such object per host (host/embed/host.c). Scripts get its field
+-- `module` as require "perilune.host".
+-- @module perilune.embed
+local embed = {}
+
+local raise = function(...) return require "perilune.core".raise(...) end
+
+--- Values that the program set, by perilune_set: those of the context in force.
+local function new_vars(state)
+  return setmetatable({}, {
+    __name = "perilune.Vars",
+    __index = function(_, name) return state.vars[name] end,
+    __newindex = function() error("the variables of the host are read-only", 2) end,
+    __pairs = function()
+      local all = {}
+      local vars = state.vars
+      while vars do
+        for name, value in next, vars do
+          if all[name] == nil then all[name] = value end
+        end
+        local meta = getmetatable(vars)
+        vars = meta and meta.__index
+      end
+      return next, all
+    end,
+    __metatable = false,
+  })
+end
+
+--- require "perilune.host"
+local function new_module(state)
+  local module = { vars = new_vars(state) }
+
+  --- The database that the program shares under a name, for the option `handle` of
+  -- perilune.open or ENGINE_OPTIONS.
+  function module.handle(name)
+    local handle = state.handles[name]
+    if handle then return handle end
+    local names = {}
+    for known in pairs(state.handles) do names[#names + 1] = known end
+    table.sort(names)
+    raise("ArgumentError", ("the program shares no database '%s'"):format(tostring(name)),
+      #names > 0 and "there is " .. table.concat(names, ", ") or nil)
+  end
+
+  return module
+end
+
+-- ---- contexts ---------------------------------------------------------------------
+
+local function push(state, name)
+  local context = package.loaded["perilune.context"]
+  local app = context and context.app_named(name)
+  if not app then return false end
+  local top = #state.stack
+  state.stack[top + 1] = context.new(app):push()
+  state.stack[top + 2] = state.vars
+  return true
+end
+
+--- Commits every session of a context; the first error, if any.
+local function commit_all(context)
+  for _, session in pairs(context.sessions) do
+    if not session.closed then
+      local ok, err = pcall(session.commit, session)
+      if not ok then return err end
+    end
+  end
+end
+
+local function pop(state, commit)
+  local stack = state.stack
+  local top = #stack
+  if top == 0 then return false end
+  local context = stack[top - 1]
+  state.vars = stack[top]
+  stack[top], stack[top - 1] = nil, nil
+  if not context.pushed then return true end
+  local err
+  if commit then err = commit_all(context) end
+  getmetatable(context).__close(context, err)
+  if err ~= nil then error(err, 0) end
+  return true
+end
+
+--- A variable of the context in force; the table of a context is made by its first one.
+local function set(state, name, value)
+  local top = #state.stack
+  if top > 0 and state.stack[top] == state.vars then
+    state.vars = setmetatable({}, { __index = state.vars })
+  end
+  state.vars[name] = value
+end
+
+-- ---- names ------------------------------------------------------------------------
+
+--- Makes the last part of a dotted name a field of a global table, which is made if need be.
+local function define(globals, name, value)
+  local at = globals
+  for part in name:gmatch "([^.]+)%." do
+    local inner = rawget(at, part)
+    if inner == nil then
+      inner = {}
+      rawset(at, part, inner)
+    end
+    if type(inner) ~= "table" then return false end
+    at = inner
+  end
+  local last = name:match "[^.]+$"
+  if not last then return false end
+  rawset(at, last, value)
+  return true
+end
+
+--- The value of a dotted name: of a global, or of a module that was required.
+local function find(env, name)
+  local found = env[name]
+  if found ~= nil or not name:find(".", 1, true) then return found end
+  found = env
+  for part in name:gmatch "[^.]+" do
+    if type(found) ~= "table" then
+      found = nil
+      break
+    end
+    found = found[part]
+  end
+  if found ~= nil then return found end
+  local module, field = name:match "^(.*)%.([^.]+)$"
+  local loaded = module and package.loaded[module]
+  return type(loaded) == "table" and loaded[field] or nil
+end
+
+--- The object behind a host. `globals` is where registered functions go, `env` what scripts
+-- see as their globals.
+function embed.new(globals, env)
+  local state = { handles = {}, stack = {}, vars = {} }
+  return {
+    env = env,
+    module = new_module(state),
+    push = function(name) return push(state, name) end,
+    pop = function(commit) return pop(state, commit) end,
+    set = function(name, value) set(state, name, value) end,
+    var = function(name) return state.vars[name] end,
+    share = function(name, handle) state.handles[name] = handle end,
+    define = function(name, value) return define(globals, name, value) end,
+    find = function(name) return find(env, name) end,
+    preload = function(name, loader) package.preload[name] = loader end,
+    add_path = function(folder)
+      package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(folder, folder, package.path)
+    end,
+  }
+end
+
+return embed
