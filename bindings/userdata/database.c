@@ -276,7 +276,8 @@ typedef struct traced {
 static int find_and_trace(lua_State *L) {
     const traced *t = lua_touserdata(L, 1);
     plua_push_db(L, t->e->db);
-    if (lua_getiuservalue(L, -1, 1) != LUA_TTABLE)
+    /* a cursor that was left open may be closed by the collector after its db */
+    if (!lua_isuserdata(L, -1) || lua_getiuservalue(L, -1, 1) != LUA_TTABLE)
         return 0;
     lua_pushcfunction(L, trace_protected);
     if (lua_getfield(L, -2, "trace") != LUA_TFUNCTION)
