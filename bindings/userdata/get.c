@@ -169,11 +169,15 @@ static void get_plain(lua_State *L, plua_session *s, plua_model *model, int mode
 
 /* ---- either ------------------------------------------------------------------------ */
 
-/* The known object on top; nil in its place when it is of another model. */
+/* The known object on top; nil in its place when it is of another model, or its row is
+** not there any more. */
 static void known(lua_State *L, pl_mapper *m, pl_object *o) {
-    if (!pl_object_fresh(o))
-        plua_touch(L, lua_gettop(L), o);
-    if (o->mapper != m && !pl_mapper_is(o->mapper, m)) {
+    bool there = true;
+    if (!pl_object_fresh(o) || (o->status & PLUA_OBJ_EXPIRED))
+        there = plua_confirm(L, lua_gettop(L), o);
+    if (!there)
+        plua_session_gone(L, plua_object_session(o), lua_gettop(L), o);
+    if (!there || (o->mapper != m && !pl_mapper_is(o->mapper, m))) {
         lua_pop(L, 1);
         lua_pushnil(L);
     }

@@ -99,7 +99,7 @@ void plua_instance_settle(lua_State *L, int idx, pl_object *o) {
     pl_slot *base = plua_base(o);
     for (uint16_t i = 0; i < o->mapper->nslots; i++) {
         base[i] = o->slots[i];
-        base[i].flags &= (uint8_t)~PL_SLOT_CHANGED;
+        base[i].flags &= (uint8_t) ~(PL_SLOT_CHANGED | PL_SLOT_GUESS);
     }
     o->status &= ~(uint32_t)(PL_OBJ_CHANGED | PL_OBJ_MODIFIED | PLUA_OBJ_HISTORY);
     if (!(o->status & PLUA_OBJ_COPY))
@@ -461,7 +461,7 @@ static size_t inline_bytes(lua_State *L, int args) {
 static void set_default(pl_object *o, uint16_t slot, const pl_column *c) {
     if (c && c->dflt.kind == PL_D_VALUE) {
         o->slots[slot] = c->dflt.value;
-        o->slots[slot].flags = PL_SLOT_CHANGED;
+        o->slots[slot].flags = PL_SLOT_CHANGED | PL_SLOT_GUESS;
     }
 }
 
@@ -585,4 +585,5 @@ void plua_instance_expire(lua_State *L, int idx, pl_object *o) {
     plua_instance_forget_related(L, idx, o);
     o->status &=
         ~(uint32_t)(PL_OBJ_CHANGED | PL_OBJ_MODIFIED | PL_OBJ_JSON | PLUA_OBJ_HISTORY);
+    o->status |= PLUA_OBJ_EXPIRED;
 }

@@ -176,23 +176,31 @@ static bool is_stale(lua_State *L, int idx, pl_object *o, const void *what) {
     return true;
 }
 
-void plua_touch(lua_State *L, int idx, pl_object *o) {
+bool plua_confirm(lua_State *L, int idx, pl_object *o) {
     plua_session *s = plua_object_session(o);
     idx = lua_absindex(L, idx);
     if (!s || pl_object_state(o) != PL_PERSISTENT)
-        return;
+        return true;
     plua_session_usable(L, s);
     plua_session_conn(L, s, plua_engine_of(o->mapper->tables[0].table), false);
+    if (o->status & PLUA_OBJ_EXPIRED)
+        o->epoch = s->cell->epoch - 1;
     if (pl_object_fresh(o))
-        return;
+        return true;
     int top = lua_gettop(L);
     push_peers(L, s, idx, o, batches(s, o), is_stale, o);
     read_all(L, s, o, top + 1, true, PL_NO_SLOT);
     lua_settop(L, top);
     if (!pl_object_fresh(o))
-        raise_vanished(L, o);
+        return false;
     if (s->db->session_events)
         plua_event_instance(L, "refresh", idx, 0);
+    return true;
+}
+
+void plua_touch(lua_State *L, int idx, pl_object *o) {
+    if (!plua_confirm(L, idx, o))
+        raise_vanished(L, o);
 }
 
 /* A slot that is missing, and the mapper that it is a slot of: those beside it (another

@@ -14,6 +14,9 @@
 ** the values or reads them again (with its siblings). [-0, +0, v] */
 void plua_touch(lua_State *L, int idx, pl_object *o);
 
+/* The same; false when there is no row any more. What was expired is always read. */
+bool plua_confirm(lua_State *L, int idx, pl_object *o);
+
 /* Reads all unset column slots of the object at idx; raises ObjectDeletedError. */
 void plua_refresh(lua_State *L, int idx, pl_object *o);
 

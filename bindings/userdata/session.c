@@ -120,6 +120,7 @@ plua_session *plua_new_session(lua_State *L, plua_db *db) {
     lua_setiuservalue(L, -2, 1);
     register_session(L, s);
     s->cell = take_cell(L);
+    s->cell->epoch++; /* an epoch to be stale in, without being detached */
     s->cell->session = s;
     s->db = db;
     s->autoflush = true;
@@ -286,9 +287,10 @@ static void check_addable(lua_State *L, plua_session *s, int idx, pl_object *o) 
                         "Object '%s' is already attached to another session",
                         lua_tostring(L, -1));
     }
-    if (pl_object_state(o) == PL_DELETED) {
+    if (pl_object_state(o) == PL_DELETED || (o->status & PL_OBJ_ERASED)) {
         plua_instance_describe(L, o);
-        plua_raise_hint(L, PL_EINVALID, "roll back, or make a new object",
+        plua_raise_hint(L, PL_EINVALID,
+                        "use perilune.make_transient, or make a new object",
                         "Instance '%s' has been deleted", lua_tostring(L, -1));
     }
     if (!(o->status & PL_OBJ_KEYED))
@@ -363,7 +365,9 @@ static int walk_deleted(lua_State *L) {
 void plua_session_delete(lua_State *L, plua_session *s, int idx) {
     idx = lua_absindex(L, idx);
     pl_object *o = plua_check_instance(L, idx);
-    if (!(o->status & PL_OBJ_KEYED) || pl_object_state(o) == PL_DELETED) {
+    if (pl_object_state(o) == PL_DELETED && pl_object_attached(o))
+        return;
+    if (!(o->status & PL_OBJ_KEYED) || (o->status & PL_OBJ_ERASED)) {
         plua_instance_describe(L, o);
         plua_raise_hint(
             L, PL_EINVALID,

@@ -100,6 +100,7 @@ static void detach_deleted(lua_State *L, plua_session *s) {
         if (o) {
             o->session = NULL;
             pl_object_set_state(o, PL_GONE);
+            o->status |= PL_OBJ_ERASED;
         }
         lua_pop(L, 1);
     }

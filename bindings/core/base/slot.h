@@ -25,7 +25,8 @@ typedef enum pl_tag {
 
 enum {
     PL_SLOT_CHANGED = 1, /* differs from the row: goes into the next INSERT or UPDATE */
-    PL_SLOT_SERVER = 2   /* the database computed it: read it back when next needed */
+    PL_SLOT_SERVER = 2,  /* the database computed it: read it back when next needed */
+    PL_SLOT_GUESS = 4    /* a default that nobody has set or read from a row */
 };
 
 typedef struct pl_slot {

@@ -48,6 +48,7 @@ enum {
     PL_OBJ_PARTIAL = 256,   /* some column slot is PL_UNSET and may be loaded */
     PL_OBJ_KEYED = 512,     /* has an identity: a row with this key exists or existed */
     PL_OBJ_FLUSHING = 1024, /* in the flush that is running */
+    PL_OBJ_ERASED = 2048,   /* its row was deleted for good */
     PL_OBJ_ORPHAN = 4096,
     PL_OBJ_JSON = 8192, /* a decoded JSON value may have been changed in place */
     PL_OBJ_SHIFT = 16   /* upper half: the glue's own */
