@@ -14,11 +14,13 @@
 #include <lualib.h>
 
 #include "call.h"
+#include "heap.h"
 #include "options.h"
 #include "pl_lua.h"
 #include "progress.h"
 #include "repl.h"
 #include "script.h"
+#include "warn.h"
 
 struct program {
     int argc;
@@ -109,14 +111,18 @@ static int work(lua_State *L) {
 int main(int argc, char **argv) {
     struct program p = {
         argc, argv, argc > 0 && argv[0][0] ? argv[0] : "perilune", EXIT_FAILURE, {0}};
-    lua_State *L = luaL_newstate();
+    heap *h = heap_new();
+    lua_State *L = h ? lua_newstate(heap_alloc, h) : NULL;
     if (L == NULL) {
         program_complain(p.name, "cannot create state: not enough memory");
+        heap_free(h);
         return EXIT_FAILURE;
     }
+    program_warnings(L);
     lua_pushcfunction(L, work);
     lua_pushlightuserdata(L, &p);
     int status = program_report(L, p.name, lua_pcall(L, 1, 0, 0));
     lua_close(L);
+    heap_free(h);
     return status == LUA_OK ? p.status : EXIT_FAILURE;
 }
