@@ -142,6 +142,12 @@ $(BUILD)/whole/%: spec/%.c $(BUILD)/libperilune.a
 	$(need_libraries)@mkdir -p $(@D)
 	$(link) $(ALL_CFLAGS) -MMD -MP -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) $(LUA_LIBS) -lcmocka
 
+# What specs drive the shell with.
+$(BUILD)/pty: spec/support/pty.c
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	@$(CC) -std=c11 $(WARN) $(CFLAGS) -o $@ $<
+
 # Tests of faults have the file system that fails.
 $(filter $(BUILD)/whole/fault/%,$(WHOLE)): spec/fault/fault_vfs.c
 
@@ -178,7 +184,7 @@ unit: $(UNIT) $(WHOLE)
 	@status=0; for t in $^; do echo "unit: $$t"; $$t || status=1; done; exit $$status
 
 # BEFORE is Lua that runs before busted is loaded. The benchmarks' spec is for full speed.
-specs: all
+specs: all $(BUILD)/pty
 	@PERILUNE_BIN=$(HERE)/perilune $(HERE)/perilune $(if $(BEFORE),-e '$(BEFORE)') \
 	  $(BUSTED) $(if $(BEFORE)$(SANITIZE),--exclude-pattern=bench_spec) $(SPEC)
 

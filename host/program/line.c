@@ -6,8 +6,11 @@
  * Callbacks of readline take no argument of ours, so the state that completes, and
  * whether ^C was pressed, stand in static variables while a line is read.
  */
+#define _GNU_SOURCE
 #include "line.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,13 +79,26 @@ static void on_sigint(int signal) {
     thrown_away = 1;
 }
 
-/* Called by readline after it has seen to its own affairs. */
-static int end_line(void) {
-    if (thrown_away) {
-        rl_replace_line("", 0);
-        rl_done = 1;
+/* Reads a character for readline. ^C is let through only while there is nothing to read,
+ * so that none is missed; it empties the line and ends it. */
+static int get_character(FILE *stream) {
+    struct pollfd input = {.fd = fileno(stream), .events = POLLIN};
+    sigset_t only_sigint, before;
+    sigemptyset(&only_sigint);
+    sigaddset(&only_sigint, SIGINT);
+    sigprocmask(SIG_BLOCK, &only_sigint, &before);
+    unsigned char c = '\n';
+    ssize_t got = -1;
+    while (got < 0 && !thrown_away) {
+        if (ppoll(&input, 1, NULL, &before) > 0 && !thrown_away)
+            got = read(input.fd, &c, 1);
+        if (got < 0 && errno != EINTR && errno != EAGAIN)
+            got = 0;
     }
-    return 0;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (thrown_away)
+        rl_replace_line("", 0);
+    return got == 0 ? EOF : c;
 }
 
 /* ---- completion ----------------------------------------------------------------------
@@ -141,14 +157,16 @@ int program_read_line_completing(lua_State *L, const char *prompt, int complete)
     rl_basic_word_break_characters = " \t\n\"\\'`@$><=;|&{}()[],+-*/%^~#.:!";
     completing = (struct completing){.L = L, .complete = complete};
     rl_attempted_completion_function = complete ? complete_word : NULL;
-    rl_signal_event_hook = end_line;
+    rl_getc_function = get_character;
+    rl_catch_signals = 0;
     thrown_away = 0;
     struct sigaction before, action = {.sa_handler = on_sigint};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, &before);
     int got = read_edited(L, prompt);
     sigaction(SIGINT, &before, NULL);
-    rl_signal_event_hook = NULL;
+    rl_getc_function = rl_getc;
+    rl_catch_signals = 1;
     rl_attempted_completion_function = NULL;
     if (got && thrown_away) {
         lua_pop(L, 1);

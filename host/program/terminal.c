@@ -63,6 +63,36 @@ static int terminal_is_terminal(lua_State *L) {
     return 1;
 }
 
+static int end_diversion(lua_State *L) {
+    int *kept = lua_touserdata(L, 1);
+    if (*kept < 0)
+        return 0;
+    fflush(stdout);
+    (void)dup2(*kept, STDOUT_FILENO);
+    close(*kept);
+    *kept = -1;
+    return 0;
+}
+
+/* divert(): what is written to standard output goes to standard error until the value
+ * that it returns is closed, so that a script does not write into what a command prints.
+ */
+static int terminal_divert(lua_State *L) {
+    int *kept = lua_newuserdatauv(L, sizeof *kept, 0);
+    *kept = -1;
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, end_diversion);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__close");
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    fflush(stdout);
+    *kept = dup(STDOUT_FILENO);
+    if (*kept >= 0)
+        (void)dup2(STDERR_FILENO, STDOUT_FILENO);
+    return 1;
+}
+
 /* call(fn, ...): true and its results; or false and a message, also after ^C. */
 static int terminal_call(lua_State *L) {
     luaL_checkany(L, 1);
@@ -80,6 +110,7 @@ void program_open_terminal(lua_State *L) {
                                          {"save_history", terminal_save_history},
                                          {"width", terminal_width},
                                          {"is_terminal", terminal_is_terminal},
+                                         {"divert", terminal_divert},
                                          {"call", terminal_call},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);

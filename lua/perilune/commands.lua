@@ -62,6 +62,11 @@ local function run_of_app(name, path, ...)
   if not made.app then
     return commands.misuse(("%s makes no App that could have a command '%s'"):format(path, name))
   end
+  if not made.app.cli.commands[name] then
+    local near = core.nearest(name, made.app.cli:names())
+    return commands.misuse(("%s has no command '%s'%s"):format(path, name,
+      near and (" (did you mean '%s'?)"):format(near) or ""))
+  end
   made.app.cli:run(name, ...)
   return 0
 end

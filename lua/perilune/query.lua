@@ -19,27 +19,41 @@ function shared.wrap_any(q)
 end
 
 --- The plan of a query as SQLite explains it.
--- @return a table { {id =, parent =, detail =}, ...}; tostring gives an indented tree, with a
--- hint at each scan that an index would spare.
+-- @return a table { {id =, parent =, detail =}, ..., missing = list of { table =, columns =,
+-- create = } }; tostring gives an indented tree that names, at a scan that an index would spare,
+-- that index.
 function query.explain(q)
+  local advice = require "perilune.advice"
   local text, params = q:sql()
-  local session = core.query_db(q).session
-  local rows = session:execute(namespace.text("EXPLAIN QUERY PLAN " .. text, params))
-  local plan = setmetatable({}, query.plan)
-  for i, row in ipairs(rows) do plan[i] = { id = row[1], parent = row[2], detail = row[4] } end
+  return query.plan_of(core.query_db(q), text, params, advice)
+end
+
+--- The plan of a statement's text.
+function query.plan_of(db, text, params, advice)
+  advice = advice or require "perilune.advice"
+  local plan = setmetatable(advice.steps(db, text, params), query.plan)
+  plan.missing = advice.missing(db, text, plan)
   return plan
 end
 
 query.plan = { __name = "perilune.Plan" }
 
+--- What there is to say about a step.
+local function remark(plan, step)
+  for _, index in ipairs(plan.missing or {}) do
+    if index.step == step then
+      return ("   -- an index would spare this: %s"):format(index.create)
+    end
+  end
+  local scanned = step.detail:match "^SCAN ([%w_]+)$"
+  return scanned and "   -- reads every row of " .. scanned or ""
+end
+
 function query.plan.__tostring(plan)
   local depth, lines = { [0] = -1 }, {}
   for _, step in ipairs(plan) do
     depth[step.id] = (depth[step.parent] or -1) + 1
-    local line = ("  "):rep(depth[step.id]) .. step.detail
-    local scanned = step.detail:match "^SCAN ([%w_]+)$"
-    if scanned then line = line .. "   -- reads every row of " .. scanned end
-    lines[#lines + 1] = line
+    lines[#lines + 1] = ("  "):rep(depth[step.id]) .. step.detail .. remark(plan, step)
   end
   return table.concat(lines, "\n")
 end

@@ -57,6 +57,7 @@ function target.load(path, words)
   if not chunk then error(message, 0) end
   set_arg(path, words or {})
   shared.made = made
+  local _ <close> = core.program().terminal.divert()
   take_result(made, (chunk(table.unpack(words or {}))))
   shared.made = nil
   return choose(made)
@@ -76,11 +77,12 @@ function Target:within(fn, ...)
 end
 
 --- A new db object over an existing database, for commands that look into a file.
--- @string uri
-function target.open(uri)
+-- @string uri or the path of a file
+-- @tab[opt] options as for perilune.open; read-only without any
+function target.open(uri, options)
   local file = not uri:find "^%w+://" and uri
   if file then uri = "sqlite:///" .. file end
-  return require "perilune.database".open(uri, { readonly = true, create = false })
+  return require "perilune.database".open(uri, options or { readonly = true, create = false })
 end
 
 return target
