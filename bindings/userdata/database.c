@@ -189,6 +189,8 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
         return pl_fail(err, PL_ERESOURCECLOSED, "this database is closed");
     if (site->uri.memory && site->shared) {
         *out = pl_conn_ref(site->shared);
+        if (e->md.has_virtual)
+            pl_conn_trust_schema(*out);
         return PL_OK;
     }
     if (site->nidle > 0) {
@@ -200,6 +202,8 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
         if (site->uri.memory)
             site->shared = pl_conn_ref(*out);
     }
+    if (e->md.has_virtual)
+        pl_conn_trust_schema(*out);
     if (e->db->listening || e->db->watch)
         set_hooks(e, *out);
     return PL_OK;

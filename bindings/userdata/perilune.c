@@ -134,6 +134,18 @@ static int core_class(lua_State *L) {
 }
 
 /* core.inline_sql(expression): its text with literals written out, for DDL. */
+/* core.mark_search(condition): `id IN (SELECT rowid ...)` is a search of a full-text
+** index, which the compiler may write as a join. Only for a condition just made. */
+static int core_mark_search(lua_State *L) {
+    pl_node *n = plua_tonode(L, 1);
+    if (!n || n->kind != PL_N_IN)
+        plua_raise(L, PL_EARGUMENT, "a condition with in_ expected, got %s",
+                   plua_typename(L, 1));
+    n->flags |= PL_NF_SEARCH;
+    lua_settop(L, 1);
+    return 1;
+}
+
 static int core_inline(lua_State *L) {
     pl_buf text;
     pl_node *n = plua_tonode(L, 1);
@@ -224,6 +236,7 @@ static const luaL_Reg core_functions[] = {
     {"class", core_class},
     {"inline_sql", core_inline},
     {"open_results", core_open_results},
+    {"mark_search", core_mark_search},
     {"class_methods", core_class_methods},
     {"column_info", core_column_info},
     {"query_db", core_query_db},

@@ -403,8 +403,10 @@ static int table_ddl(lua_State *L) {
         }
         *(i == 2 ? &u->t->ddl : &u->t->ddl_drop) = list;
     }
-    if (lua_toboolean(L, 4))
+    if (lua_toboolean(L, 4)) {
         u->t->flags |= PL_TABLE_VIRTUAL;
+        u->t->metadata->has_virtual = true;
+    }
     return 0;
 }
 
@@ -581,6 +583,10 @@ static int table_describe(lua_State *L) {
     lua_createtable(L, 0, 4);
     lua_pushstring(L, u->t->name);
     lua_setfield(L, -2, "name");
+    lua_pushstring(L, u->t->schema);
+    lua_setfield(L, -2, "schema");
+    lua_pushboolean(L, u->t->flags & PL_TABLE_VIRTUAL);
+    lua_setfield(L, -2, "virtual");
     lua_createtable(L, (int)u->t->ncolumns, 0);
     for (size_t i = 0; i < u->t->ncolumns; i++) {
         describe_column(L, u->t->columns[i]);

@@ -410,11 +410,14 @@ local function chosen_tables(list)
   if list == nil then return nil end
   local out = {}
   for i, v in ipairs(list) do
-    out[i] = core.class(v) == "perilune.Model" and v.__table__ or v
-    if core.class(out[i]) ~= "perilune.Table" then
+    local is_model = core.class(v) == "perilune.Model"
+    local t = is_model and v.__table__ or v
+    if core.class(t) ~= "perilune.Table" then
       raise("ArgumentError", ("tables[%d] must be a model or a table, got %s")
         :format(i, core.class(v) or type(v)))
     end
+    out[#out + 1] = t
+    for _, index in ipairs(is_model and require "perilune.fts".tables(v) or {}) do out[#out + 1] = index end
   end
   return out
 end

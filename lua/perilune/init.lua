@@ -25,6 +25,8 @@ for _, name in ipairs { "get_or_404", "first_or_404", "one_or_404", "paginate" }
 end
 query.keyset = later("keyset", "keyset")
 
+namespace.fts = later("fts", "fts")
+
 for _, name in ipairs { "make_transient", "make_transient_to_detached" } do
   namespace[name] = core[name]
   M[name] = core[name]

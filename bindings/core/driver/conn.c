@@ -178,6 +178,11 @@ bool pl_conn_has_triggers(pl_conn *c, const char *table) {
     return c->db ? c->driver->has_triggers(c->db, table) : true;
 }
 
+void pl_conn_trust_schema(pl_conn *c) {
+    if (c->db)
+        c->driver->trust_schema(c->db);
+}
+
 int64_t pl_conn_data_version(pl_conn *c) {
     if (!c->db)
         return -1;

@@ -78,6 +78,10 @@ bool pl_conn_has_triggers(pl_conn *c, const char *table);
  * after a failure. */
 pl_code pl_conn_function(pl_conn *c, const char *name, int nargs, bool deterministic,
                          pl_sqlfunc fn, void *ud, void (*destroy)(void *), pl_error *err);
+/* Lets the schema's triggers write to virtual tables, as the index of a full-text search
+ * needs; off for databases whose models have none. */
+void pl_conn_trust_schema(pl_conn *c);
+
 /* Parameters as an error or a log shows them: ('a', 1, NULL), long ones abbreviated. NULL
  * when there are none or memory is short. */
 char *pl_params_text(const pl_slot *params, size_t n, pl_arena *arena);

@@ -103,6 +103,7 @@ typedef struct pl_driver {
     pl_code (*function)(void *db, const char *name, int nargs, bool deterministic,
                         pl_sqlfunc fn, void *ud, void (*destroy)(void *), pl_error *err);
     bool (*has_triggers)(void *db, const char *table);
+    void (*trust_schema)(void *db); /* virtual tables may stand in triggers */
     void *(*handle)(void *db); /* what the database's own library calls a connection */
 } pl_driver;
 

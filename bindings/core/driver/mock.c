@@ -371,6 +371,10 @@ static bool mock_has_triggers(void *db, const char *table) {
     return ((pl_mock *)db)->triggers;
 }
 
+static void mock_trust_schema(void *db) {
+    (void)db;
+}
+
 static void *mock_handle(void *db) {
     return db;
 }
@@ -399,5 +403,6 @@ const pl_driver pl_driver_mock = {
     .set_hooks = mock_set_hooks,
     .function = mock_function,
     .has_triggers = mock_has_triggers,
+    .trust_schema = mock_trust_schema,
     .handle = mock_handle,
 };

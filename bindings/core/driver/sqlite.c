@@ -248,6 +248,11 @@ static bool sqlite_in_transaction(void *p) {
     return !sqlite3_get_autocommit(((pl_sqlite *)p)->handle);
 }
 
+static void sqlite_trust_schema(void *p) {
+    pl_sqlite *db = p;
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, NULL);
+}
+
 static void *sqlite_handle(void *p) {
     return ((pl_sqlite *)p)->handle;
 }
@@ -333,5 +338,6 @@ const pl_driver pl_driver_sqlite = {
     .set_hooks = pl_sqlite_set_hooks,
     .function = pl_sqlite_function_new,
     .has_triggers = sqlite_has_triggers,
+    .trust_schema = sqlite_trust_schema,
     .handle = sqlite_handle,
 };

@@ -151,6 +151,7 @@ struct pl_metadata {
     pl_naming naming;
     const char *bind_key; /* NULL for the default database */
 };
+    bool has_virtual;     /* a table of it is PL_TABLE_VIRTUAL */
 
 /*
 ** `objects` gives the memory of declarations, `heap` that of the lookup structures.

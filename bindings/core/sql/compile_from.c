@@ -301,6 +301,7 @@ pl_from *pl_make_froms(pl_compiler *c, pl_query *q, size_t *n) {
     pl_list late = {0};
     collect_all(c, &q->columns, &b.implicit);
     collect_all(c, &q->where, &b.implicit);
+    pl_find_searches(c, q, &b.implicit);
     collect_all(c, &q->group, &late);
     collect_all(c, &q->having, &late);
     collect_all(c, &q->order, &late);
@@ -350,7 +351,7 @@ void pl_correlate(pl_compiler *c, const pl_query *q, pl_select_use use, pl_from 
         bool except = said && (said->flags & PL_NF_NOT);
         bool leave = said ? encloses(up, key) && is_listed(c, said, key) != except
                           : pl_list_has(&up->sources, key);
-        if (!leave || froms[i].joins.n > 0)
+        if (!leave || froms[i].joins.n > 0 || pl_is_search_source(c, q, key))
             froms[kept++] = froms[i];
     }
     if (kept == 0 && !said) {

@@ -425,6 +425,8 @@ static void write_nothing(pl_compiler *c, const pl_node *left) {
 
 void pl_write_member(pl_compiler *c, const pl_node *n, pl_form form) {
     pl_node *set = n->nkids > 1 ? n->kids[1] : NULL;
+    if (form == PL_AS_CONDITION && pl_write_search(c, n))
+        return;
     pl_write_in(c, n->kids[0], PL_AS_VALUE, PL_L_BIT);
     pl_put(c, is_negative(n, form) ? " NOT IN " : " IN ");
     if (!set) {

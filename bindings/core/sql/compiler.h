@@ -48,6 +48,7 @@ typedef struct pl_query {
     pl_node *head;
     pl_list columns; /* the select list as written: entities, labels, ... */
     pl_list from, joined, where, group, having, order, with, returning, rows, set;
+    pl_list searches; /* conditions of WHERE that are written as joins to their index */
     pl_node *limit, *offset; /* NULL: none */
     pl_node *for_update, *correlate, *from_select, *conflict;
     bool distinct;
@@ -210,6 +211,18 @@ void pl_write_froms(pl_compiler *c, const pl_from *froms, size_t n);
 /* Appends the FROM items that an expression's columns come from, each once. `deep`: also
  * those in subqueries. */
 void pl_collect_sources(pl_compiler *c, const pl_node *n, bool deep, pl_list *out);
+
+/* ---- full-text search (compile_search.c) ---- */
+
+/* Notes the searches among the conditions that WHERE joins by AND, and appends the FROM
+ * items of their indexes. */
+void pl_find_searches(pl_compiler *c, pl_query *q, pl_list *sources);
+
+/* Whether a FROM item is the index of a noted search. */
+bool pl_is_search_source(pl_compiler *c, const pl_query *q, const void *key);
+
+/* Writes a noted search as a join; false when the node is none. */
+bool pl_write_search(pl_compiler *c, const pl_node *n);
 
 /* ---- CTEs (compile_cte.c) ---- */
 

@@ -152,7 +152,8 @@ enum {
     PL_NF_CASE_VALUE = 8,
     PL_NF_CASE_ELSE = 16,
     PL_NF_UNCACHED = 32, /* a list whose length varies without bound, raw text */
-    PL_NF_INTERNAL = 64  /* added by a loader, not by the user */
+    PL_NF_INTERNAL = 64, /* added by a loader, not by the user */
+    PL_NF_SEARCH = 128   /* IN (SELECT rowid of a full-text index WHERE it matches) */
 };
 
 typedef struct pl_node {
