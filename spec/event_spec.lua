@@ -53,6 +53,22 @@ describe("events", function()
     assert.same({ "before_update", "after_update", "before_delete", "after_delete" }, log)
   end)
 
+  it("a handler that yields is refused in clear words", function()
+    for _, at in ipairs { { User, "before_insert" }, { User, "init" }, { db, "before_flush" }, { User.name, "set" } } do
+      local fn = db.event.listen(at[1], at[2], function() coroutine.yield() end)
+      local co = coroutine.create(function()
+        db.session:add(User{name = "a"})
+        db.session:commit()
+      end)
+      local ok, err = coroutine.resume(co)
+      assert.is_false(ok)
+      assert.equal("InvalidRequestError", err.name)
+      assert.matches("event listener cannot yield", err.message)
+      db.session:rollback()
+      db.event.remove(at[1], at[2], fn)
+    end
+  end)
+
   it("let a before_insert handler change the row", function()
     db.event.listen(User, "before_insert", function(u) u.name = u.name:upper() end)
     db.session:add(User{name = "ada"})

@@ -67,6 +67,22 @@ describe("with TRACK_MODIFICATIONS", function()
     assert.same({}, told)
   end)
 
+  it("a savepoint counts with the commit around it, unless it was rolled back", function()
+    local a = User{name = "a"}
+    db.session:add(a)
+    db.session:commit()
+    told = {}
+    db.session:begin_nested(function() db.session:add(User{name = "b"}) end)
+    assert.same({}, told)
+    local point = db.session:begin_nested()
+    db.session:add(User{name = "c"})
+    db.session:delete(a)
+    db.session:flush()
+    point:rollback()
+    db.session:commit()
+    both "b:insert"
+  end)
+
   it("it can be switched off and on", function()
     db.config.track_modifications = false
     db.session:add(User{name = "a"})

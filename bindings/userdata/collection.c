@@ -299,9 +299,17 @@ void plua_collection_expire(lua_State *L, int idx, plua_collection *c) {
 
 /* ---- changes that keep both sides in step ------------------------------------------ */
 
+static void tell_back(lua_State *L, const char *name, int idx, plua_collection *c,
+                      int item) {
+    lua_getiuservalue(L, idx, PLUA_C_OWNER);
+    plua_event_back(L, name, lua_gettop(L), c->relation, item);
+    lua_pop(L, 1);
+}
+
 void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item) {
     if (c->loaded ? has(L, idx, c, item) : set_has(L, idx, PLUA_C_ADDED, item))
         return;
+    tell_back(L, "append", idx, c, item);
     if (c->loaded)
         items_append(L, idx, c, item);
     record_added(L, idx, c, item);
@@ -311,12 +319,12 @@ void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item) {
 }
 
 void plua_collection_unlink(lua_State *L, int idx, plua_collection *c, int item) {
-    if (c->loaded) {
-        lua_Integer at = find(L, idx, c, item);
-        if (at == 0)
-            return;
+    if (c->loaded && find(L, idx, c, item) == 0)
+        return;
+    tell_back(L, "remove", idx, c, item);
+    lua_Integer at = c->loaded ? find(L, idx, c, item) : 0;
+    if (at != 0)
         items_delete(L, idx, c, at, item);
-    }
     record_removed(L, idx, c, item);
     lua_getiuservalue(L, idx, PLUA_C_OWNER);
     plua_relation_touch(L, lua_gettop(L), c->owner);

@@ -169,7 +169,7 @@ static pl_object *make_new(lua_State *L, plua_maker *k, const pl_slot *row) {
                 (k->single ? (uint32_t)PLUA_OBJ_SINGLE : 0);
     remember(L, k, row);
     if (k->events)
-        plua_event_instance(L, "load", lua_gettop(L), 0);
+        plua_event_load(L, k->s, lua_gettop(L));
     return o;
 }
 

@@ -195,7 +195,8 @@ static int object_describe(lua_State *L) {
 
 /* core.object_loaded_event(object): tells listeners that it was loaded. */
 static int object_loaded_event(lua_State *L) {
-    plua_event_instance(L, "load", 1, 0);
+    pl_object *o = plua_check_instance(L, 1);
+    plua_event_load(L, plua_object_session(o), 1);
     return 0;
 }
 

@@ -217,6 +217,7 @@ void plua_back_link(lua_State *L, const pl_relation *r, int a, pl_object *oa, in
         plua_collection *c = plua_collection_of(L, b, ob, back);
         plua_collection_link(L, top + 1, c, a);
     } else {
+        plua_event_back(L, "set", b, back, a);
         change_scalar(L, b, ob, back, a);
         steal(L, back, b, a);
     }
@@ -235,6 +236,7 @@ void plua_back_unlink(lua_State *L, const pl_relation *r, int a, pl_object *oa, 
     } else {
         push_current(L, b, ob, back);
         if (lua_touserdata(L, -1) == oa) {
+            plua_event_back(L, "set", b, back, 0);
             plua_relation_orphan(L, back, a);
             lua_pushnil(L);
             change_scalar(L, b, ob, back, lua_gettop(L));

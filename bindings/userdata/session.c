@@ -111,7 +111,7 @@ plua_session *plua_new_session(lua_State *L, plua_db *db) {
     s->closed = true;
     luaL_setmetatable(L, PLUA_SESSION);
     lua_createtable(L, 8, 0);
-    for (int i = PLUA_S_MAPS; i <= PLUA_S_RAW; i++) {
+    for (int i = PLUA_S_MAPS; i <= PLUA_S_EVENTS; i++) {
         lua_newtable(L);
         lua_rawseti(L, -2, i);
     }
@@ -316,6 +316,8 @@ static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
         return o == s->adding;
     }
     check_addable(L, s, idx, o);
+    if (s->db->session_events)
+        plua_event_object(L, s, "before_attach", idx);
     plua_session_attach(L, s, idx, o);
     if (s->db->session_events)
         plua_event_attached(L, s, idx, o);
@@ -343,6 +345,7 @@ void plua_session_add(lua_State *L, plua_session *s, int idx) {
 static bool mark_deleted(lua_State *L, plua_session *s, int idx, pl_object *o) {
     if (pl_object_state(o) == PL_PENDING && pl_object_attached(o)) {
         plua_session_forget(L, s, idx, o, PL_TRANSIENT);
+        plua_event_queue(L, s, "pending_to_transient", idx);
         return false;
     }
     if (!(o->status & PL_OBJ_KEYED) || (o->status & PL_OBJ_DELETING))
@@ -384,6 +387,7 @@ void plua_session_delete(lua_State *L, plua_session *s, int idx) {
     s->autoflush = autoflush;
     if (status != LUA_OK)
         lua_error(L);
+    plua_event_tell(L, s);
 }
 
 void plua_session_usable(lua_State *L, plua_session *s) {
@@ -424,6 +428,7 @@ static void detach_pins(lua_State *L, plua_session *s) {
             if (pl_object_state(o) == PL_PENDING) {
                 pl_object_set_state(o, PL_TRANSIENT);
                 o->session = NULL;
+                plua_event_queue(L, s, "pending_to_transient", -1);
             }
         }
         lua_pop(L, 1);
@@ -450,13 +455,19 @@ static void release_connections(plua_session *s, pl_error *err) {
 
 /* Objects saved in the transaction that closing rolls back have no row. */
 static void lose_unsaved(lua_State *L, plua_session *s, int idx, pl_object *o) {
-    (void)L;
-    (void)idx;
-    if (o->tx >= s->tx_outer && s->in_transaction) {
+    bool lost = o->tx >= s->tx_outer && s->in_transaction;
+    if (lost) {
         pl_object_set_state(o, PL_TRANSIENT);
         o->status &= ~(uint32_t)PL_OBJ_KEYED;
         o->session = NULL;
     }
+    if (!s->db->session_events)
+        return;
+    o->session = NULL;
+    if (!lost)
+        pl_object_set_state(o, PL_GONE);
+    plua_event_queue(L, s, lost ? "persistent_to_transient" : "persistent_to_detached",
+                     idx);
 }
 
 void plua_session_close(lua_State *L, plua_session *s) {
@@ -464,8 +475,7 @@ void plua_session_close(lua_State *L, plua_session *s) {
         return;
     plua_session_each(L, s, lose_unsaved);
     detach_pins(L, s);
-    plua_session_field(L, s, PLUA_S_DELETED);
-    lua_pop(L, 1);
+    plua_event_aside(L, s, NULL);
     s->closed = true;
     release_connections(s, plua_err(L));
     free_cell(L, s->cell);
@@ -593,6 +603,8 @@ static bool expunge_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
         return false;
     bool keyed = (o->status & PL_OBJ_KEYED) != 0;
     plua_session_forget(L, s, idx, o, keyed ? PL_GONE : PL_TRANSIENT);
+    plua_event_queue(L, s, keyed ? "persistent_to_detached" : "pending_to_transient",
+                     idx);
     return true;
 }
 
@@ -605,16 +617,15 @@ static int session_expunge(lua_State *L) {
                    lua_tostring(L, -1));
     }
     plua_relation_walk(L, s, 2, PL_CASCADE_EXPUNGE, expunge_one);
+    plua_event_tell(L, s);
     return 0;
 }
 
 static void expunge_mapped(lua_State *L, plua_session *s, int idx, pl_object *o) {
-    (void)L;
-    (void)idx;
-    (void)s;
     o->session = NULL;
     o->pin = 0;
     pl_object_set_state(o, PL_GONE);
+    plua_event_queue(L, s, "persistent_to_detached", idx);
 }
 
 static int session_expunge_all(lua_State *L) {
@@ -627,6 +638,7 @@ static int session_expunge_all(lua_State *L) {
     lua_rawseti(L, -2, PLUA_S_MAPS);
     lua_newtable(L);
     lua_rawseti(L, -2, PLUA_S_PINS);
+    plua_event_tell(L, s);
     return 0;
 }
 

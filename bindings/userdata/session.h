@@ -6,7 +6,7 @@
 ** key -> instance), [2] pins (objects new, changed or to be deleted, in order; false
 *where
 ** one was dropped), [3] the db, [4] objects deleted by the open transaction,
-** [5] info, [6] transaction handles.
+** [5] info, [6] transaction handles, [8] changes of state that listeners are to hear of.
 */
 #ifndef PLUA_SESSION_H
 #define PLUA_SESSION_H
@@ -21,7 +21,8 @@ enum {
     PLUA_S_DELETED,
     PLUA_S_INFO,
     PLUA_S_NESTED,
-    PLUA_S_RAW
+    PLUA_S_RAW,
+    PLUA_S_EVENTS
 };
 
 enum { PLUA_MAX_BINDS = 8 };

@@ -101,6 +101,7 @@ static void detach_deleted(lua_State *L, plua_session *s) {
             o->session = NULL;
             pl_object_set_state(o, PL_GONE);
             o->status |= PL_OBJ_ERASED;
+            plua_event_queue(L, s, "deleted_to_detached", -1);
         }
         lua_pop(L, 1);
     }
@@ -125,8 +126,12 @@ static void end_transaction(plua_session *s) {
         s->binds[i].depth = 0;
 }
 
+static void release_nested(lua_State *L, plua_session *s);
+
 void plua_session_commit(lua_State *L, plua_session *s) {
     plua_session_usable(L, s);
+    while (s->nested > 0)
+        release_nested(L, s);
     if (s->db->session_events)
         plua_event_session(L, s, "before_commit");
     plua_session_flush(L, s);
@@ -143,6 +148,7 @@ void plua_session_commit(lua_State *L, plua_session *s) {
     plua_transactions_ended(L, s, 0);
     if (s->db->session_events)
         plua_event_session(L, s, "after_commit");
+    plua_event_tell(L, s);
 }
 
 /* ---- rollback ---------------------------------------------------------------------- */
@@ -158,6 +164,7 @@ static void undo_object(lua_State *L, plua_session *s, int idx, pl_object *o) {
         for (uint16_t i = 0; i < o->mapper->nslots; i++)
             if (o->slots[i].tag != PL_UNSET)
                 o->slots[i].flags |= PL_SLOT_CHANGED;
+        plua_event_queue(L, s, "persistent_to_transient", idx);
         return;
     }
     o->pin = 0;
@@ -196,6 +203,7 @@ static void undo_pins(lua_State *L, plua_session *s) {
         if (o && pl_object_state(o) == PL_PENDING) {
             pl_object_set_state(o, PL_TRANSIENT);
             o->session = NULL;
+            plua_event_queue(L, s, "pending_to_transient", -1);
         }
         if (o) {
             o->pin = 0;
@@ -228,6 +236,7 @@ static void undo_deleted(lua_State *L, plua_session *s) {
             plua_session_attach(L, s, lua_gettop(L), o);
             o->tx = tx;
             plua_instance_expire(L, lua_gettop(L), o);
+            plua_event_queue(L, s, "deleted_to_persistent", -1);
         }
         lua_settop(L, list);
         lua_pushnil(L);
@@ -239,9 +248,9 @@ static void undo_deleted(lua_State *L, plua_session *s) {
 /* Every object back to what it was before the transaction. */
 static void undo_all(lua_State *L, plua_session *s) {
     undo_pins(L, s);
-    undo_deleted(L, s);
     plua_session_each(L, s, undo_object);
     sweep_maps(L, s);
+    undo_deleted(L, s);
     clear_deleted(L, s);
     s->cell->epoch++;
     s->revalidate = false;
@@ -249,6 +258,7 @@ static void undo_all(lua_State *L, plua_session *s) {
 
 void plua_session_rollback(lua_State *L, plua_session *s) {
     bool worked = s->in_transaction || s->npins > 0 || s->broken;
+    bool told = s->broken;
     for (int i = 0; i < s->nbinds; i++)
         if (s->binds[i].conn && !pl_conn_is_closed(s->binds[i].conn))
             plua_check(L, pl_conn_rollback(s->binds[i].conn, plua_err(L)));
@@ -257,8 +267,9 @@ void plua_session_rollback(lua_State *L, plua_session *s) {
         undo_all(L, s);
     end_transaction(s);
     plua_transactions_ended(L, s, 0);
-    if (s->db->session_events)
+    if (s->db->session_events && worked && !told)
         plua_event_session(L, s, "after_rollback");
+    plua_event_tell(L, s);
 }
 
 /* ---- savepoints -------------------------------------------------------------------- */
@@ -335,11 +346,15 @@ static void merge_changed(lua_State *L, plua_session *s) {
 
 static void release_nested(lua_State *L, plua_session *s) {
     plua_session_usable(L, s);
+    if (s->db->session_events)
+        plua_event_session(L, s, "before_commit");
     plua_session_flush(L, s);
     savepoint_all(L, s, true);
     merge_changed(L, s);
     drop_nested(L, s);
     plua_transactions_ended(L, s, s->nested + 1);
+    if (s->db->session_events)
+        plua_event_session(L, s, "after_commit");
 }
 
 /* Objects deleted since the savepoint come back. */
@@ -353,6 +368,7 @@ static void undo_nested_deleted(lua_State *L, plua_session *s, lua_Integer keep)
         plua_session_attach(L, s, lua_gettop(L), o);
         o->tx = tx;
         plua_instance_expire(L, lua_gettop(L), o);
+        plua_event_queue(L, s, "deleted_to_persistent", -1);
         lua_settop(L, list);
         lua_pushnil(L);
         lua_rawseti(L, list, i);
@@ -372,12 +388,12 @@ static void undo_nested(lua_State *L, plua_session *s) {
     uint32_t since = (uint32_t)plua_field_int(L, record, "tx", 0);
     lua_Integer ndeleted = plua_field_int(L, record, "ndeleted", 0);
     undo_pins(L, s);
-    undo_nested_deleted(L, s, ndeleted);
     uint32_t outer = s->tx_outer;
     s->tx_outer = since;
     plua_session_each(L, s, undo_if_newer);
     s->tx_outer = outer;
     sweep_maps(L, s);
+    undo_nested_deleted(L, s, ndeleted);
     lua_getfield(L, record, "changed");
     lua_pushnil(L);
     while (lua_next(L, -2)) {
@@ -398,6 +414,9 @@ static void rollback_nested(lua_State *L, plua_session *s) {
         undo_nested(L, s);
     drop_nested(L, s);
     plua_transactions_ended(L, s, s->nested + 1);
+    if (s->db->session_events)
+        plua_event_session(L, s, "after_rollback");
+    plua_event_tell(L, s);
 }
 
 /* ---- failure ----------------------------------------------------------------------- */

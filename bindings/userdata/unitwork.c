@@ -152,6 +152,7 @@ static void settle_orphan(plua_unit *u, int idx, pl_object *o) {
         return;
     }
     plua_session_forget(u->L, u->s, idx, o, PL_TRANSIENT);
+    plua_event_queue(u->L, u->s, "pending_to_transient", idx);
 }
 
 /* Keys set past a relationship make what is loaded doubtful once this transaction ends.
@@ -300,7 +301,12 @@ static void settle(plua_unit *u) {
             o->pin = 0;
         if (o && (o->status & PL_OBJ_DELETING))
             become_deleted(u, top + 1, o);
-        else if (o && pl_object_state(o) == PL_PENDING)
+        lua_settop(L, top);
+    }
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, u->pins, i);
+        pl_object *o = lua_touserdata(L, -1);
+        if (o && pl_object_state(o) == PL_PENDING)
             become_persistent(u, top + 1, o);
         else if (o && pl_object_state(o) == PL_PERSISTENT)
             stay_persistent(u, top + 1, o);
@@ -490,6 +496,8 @@ void plua_session_flush(lua_State *L, plua_session *s) {
     if (status == LUA_OK)
         return;
     plua_session_fail(L, s);
+    plua_event_aside(L, s, "after_rollback");
+    plua_event_aside(L, s, NULL);
     lua_error(L);
 }
 

@@ -22,8 +22,10 @@ local mapper_events = set [[before_insert after_insert before_update after_updat
 local instance_events = set "init load refresh expire"
 local attribute_events = set "set append remove"
 local session_events = set [[before_flush after_flush after_flush_postexec before_commit after_commit
-  before_models_committed models_committed after_rollback after_begin after_attach
-  transient_to_pending detached_to_persistent pending_to_persistent persistent_to_deleted]]
+  before_models_committed models_committed after_rollback after_begin before_attach
+  after_attach transient_to_pending pending_to_transient pending_to_persistent persistent_to_transient
+  persistent_to_deleted deleted_to_persistent deleted_to_detached persistent_to_detached detached_to_persistent
+  loaded_as_persistent]]
 local engine_events = set "before_cursor_execute after_cursor_execute"
 
 local function unknown(name, ...)
@@ -91,15 +93,32 @@ local function listen_db(db, name, fn)
   if not session_events[name] then unknown(name, session_events) end
   table.insert(listeners_of(core.db_table(db), name), fn)
   core.db_set(db, { session_events = true })
+  if name ~= "loaded_as_persistent" then return end
+  for _, model in ipairs(core.db_table(db).models) do core.model_set(model, { instance_events = true }) end
+end
+
+-- Listeners of engines: handler -> what stands for it among the tracers, by name and engine.
+local tracers = setmetatable({}, { __mode = "k" })
+
+local function tracers_of(target, name)
+  tracers[target] = tracers[target] or {}
+  tracers[target][name] = tracers[target][name] or {}
+  return tracers[target][name]
 end
 
 local function listen_engine(target, name, fn)
   if not engine_events[name] then unknown(name, engine_events) end
-  trace.add(target.db, function(record)
+  tracers_of(target, name)[fn] = trace.add(target.db, function(record)
     if record.bind_key == target.bind_key and record.changes >= 0 then
       fn(target, { rowcount = record.changes, duration = record.duration }, record.statement, record.parameters)
     end
   end)
+end
+
+local function unlisten_engine(target, name, fn)
+  local known = tracers_of(target, name)
+  if known[fn] then trace.remove(target.db, known[fn]) end
+  known[fn] = nil
 end
 
 --- Adds a listener.
@@ -137,24 +156,53 @@ function event.listens_for(target, name)
   return function(fn) return event.listen(target, name, fn) end
 end
 
-local function remove_from(owner, fn)
-  for _, list in pairs(owner.listeners or {}) do
-    if type(list) == "table" then
-      for i = #list, 1, -1 do
-        if list[i] == fn then table.remove(list, i) end
-      end
-    end
+local function remove_from(owner, name, fn)
+  local list = owner.listeners and owner.listeners[name] or {}
+  for i = #list, 1, -1 do
+    if list[i] == fn then table.remove(list, i) end
   end
 end
 
---- Removes a listener from a model or db.
-function event.remove(target, _, fn)
+--- Removes a listener; nothing when it is not there.
+-- @param target what it was added to
+-- @string name
+-- @func fn
+function event.remove(target, name, fn)
   local class = core.class(target)
   if class == "perilune.Model" then
-    remove_from(declare.info[target], fn)
+    remove_from(declare.info[target], name, fn)
   elseif class == "perilune.Session" then
-    remove_from(core.db_table(target.db), fn)
+    remove_from(core.db_table(target.db), name, fn)
+  elseif class == "perilune.Database" then
+    remove_from(core.db_table(target), name, fn)
+  elseif engine.is(target) then
+    unlisten_engine(target, name, fn)
+  else
+    local model, attribute = core.attribute_of(target)
+    if model then remove_from(declare.info[model], name .. ":" .. attribute, fn) end
   end
+end
+
+--- Whether a function listens.
+-- @param target
+-- @string name
+-- @func fn
+-- @treturn boolean
+function event.contains(target, name, fn)
+  local class = core.class(target)
+  local owner
+  if class == "perilune.Model" then
+    owner = declare.info[target]
+  elseif class == "perilune.Session" or class == "perilune.Database" then
+    owner = core.db_table(class == "perilune.Session" and target.db or target)
+  else
+    local model, attribute = core.attribute_of(target)
+    owner, name = model and declare.info[model], name .. ":" .. tostring(attribute)
+  end
+  for _, known in ipairs(owner and owner.listeners and owner.listeners[name] or {}) do
+    if known == fn then return true end
+  end
+  return false
 end
 
 -- What the C side calls.
@@ -185,7 +233,7 @@ function dispatch.set(self, name, value, is_relation)
   local heard = false
   each(model, "set:" .. name, function() heard = true end)
   if heard then
-    local old = self[name]
+    local old = core.object_loaded(self, name) and self[name] or nil
     each(model, "set:" .. name, function(fn)
       local replaced = fn(self, value, old)
       if replaced ~= nil then value = replaced end
@@ -224,6 +272,8 @@ end
 
 --- A subclass declared later hears what its ancestors hear.
 table.insert(declare.hooks, function(_, model)
+  local heard = core.db_table(declare.info[model].db).listeners
+  if heard and heard.loaded_as_persistent then core.model_set(model, { instance_events = true }) end
   local at = declare.info[model].parent
   while at do
     for name in pairs(declare.info[at].listeners or {}) do

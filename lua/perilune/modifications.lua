@@ -52,16 +52,35 @@ local handlers = {}
 function handlers.before_flush(d, session) record(d, session) end
 
 function handlers.before_commit(d, session)
+  if session:in_nested_transaction() then return end
   tell("before_models_committed", session, record(d, session))
 end
 
 function handlers.after_commit(d, session)
+  if session:in_transaction() then return end
   local changes = changes_of(d, session)
   d.changes[session] = nil
   tell("models_committed", session, changes)
 end
 
-function handlers.after_rollback(d, session) d.changes[session] = nil end
+--- What a savepoint took back is told of no more: its new objects have no row, what it
+-- deleted has one.
+local function forget(changes)
+  local left = { places = {} }
+  for i = 1, #changes do
+    local object, operation = changes[i][1], changes[i][2]
+    if (core.object_state(object) == "deleted") == (operation == "delete") and core.object_identity(object) then
+      left[#left + 1] = changes[i]
+      left.places[object] = #left
+    end
+  end
+  return left
+end
+
+function handlers.after_rollback(d, session)
+  local changes = d.changes[session]
+  d.changes[session] = changes and session:in_transaction() and forget(changes) or nil
+end
 
 --- Starts or stops telling for a db.
 function modifications.track(db, on)

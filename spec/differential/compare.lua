@@ -86,6 +86,8 @@ end
 
 -- Events that follow what is read again, which is a declared difference.
 local reading = { refresh = true, expire = true, after_begin = true }
+-- What a flush copies from one row to another is told by SQLAlchemy only.
+local function is_copied_key(name) return name:find "^set [%w_]+_id " end
 local attribute = { set = true, append = true, remove = true }
 
 -- Events in their order. The order inside a run of attribute events, and of one
@@ -101,7 +103,7 @@ local function heard(events)
   end
   for _, name in ipairs(events) do
     local word = name:match "^%S+"
-    if not reading[word] then
+    if not reading[word] and not is_copied_key(name) then
       local this = attribute[word] and "attribute" or word
       if this ~= kind then close() end
       kind, run[#run + 1] = this, name

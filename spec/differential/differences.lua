@@ -107,6 +107,23 @@ differences.declared = {
     reason = "a foreign key that fails is looked up, so that the error can name the attribute",
   },
   {
+    scenario = "^events: append and remove$|^events: replace a list$|^events: move of a child$",
+    expected = "^{transient_to_pending [cd] . append children p ",
+    got = "^{append children p .* . transient_to_pending [cd]}$",
+    reason = "a listener hears of an attribute before what follows from it, because it may "
+      .. "replace the value or refuse it",
+  },
+  {
+    scenario = "^events: many to many$", expected = "before_%a+ g . after_%a+ g . before_%a+ u",
+    got = "before_%a+ u . after_%a+ u . before_%a+ g",
+    reason = "tables that do not refer to each other are written in order of declaration",
+  },
+  {
+    scenario = "^events: update without a change$", expected = "before_flush . before_update p",
+    got = "^{}$",
+    reason = "an object that was set to what it was is not flushed",
+  },
+  {
     scenario = "^relations: one to one: replace", where = "%(attr%)$", expected = "{p}", got = "{nil}",
     reason = "both sides agree in memory: the card that was replaced has no person",
   },

@@ -188,16 +188,39 @@ static pl_code call_after(pl_flush *f, const pl_batch *b, pl_error *err) {
     return PL_OK;
 }
 
+static pl_code write_objects(pl_flush *f, const pl_batch *b, pl_error *err) {
+    pl_code code = b->op == PL_FLUSH_INSERT   ? pl_run_inserts(f, b, err)
+                   : b->op == PL_FLUSH_UPDATE ? pl_run_updates(f, b, err)
+                                              : pl_run_deletes(f, b, err);
+    pl_drop_statement(f);
+    return code;
+}
+
 static pl_code run_objects(pl_flush *f, const pl_batch *b, pl_error *err) {
     pl_code code = pl_prepare_batch(f, b, err);
-    if (code == PL_OK && b->op == PL_FLUSH_INSERT)
-        code = pl_run_inserts(f, b, err);
-    else if (code == PL_OK && b->op == PL_FLUSH_UPDATE)
-        code = pl_run_updates(f, b, err);
-    else if (code == PL_OK)
-        code = pl_run_deletes(f, b, err);
-    pl_drop_statement(f);
+    if (code == PL_OK)
+        code = write_objects(f, b, err);
     return code == PL_OK ? call_after(f, b, err) : code;
+}
+
+/* Updates and inserts of one table are one step to listeners: they hear of all objects
+** before it and of all after it, the new ones first. */
+static pl_code run_pair(pl_flush *f, const pl_batch *b, pl_error *err) {
+    pl_code code = pl_prepare_batch(f, b + 1, err);
+    if (code == PL_OK)
+        code = pl_prepare_batch(f, b, err);
+    for (int i = 0; i < 2 && code == PL_OK; i++)
+        code = write_objects(f, b + i, err);
+    for (int i = 1; i >= 0 && code == PL_OK; i--)
+        code = call_after(f, b + i, err);
+    return code;
+}
+
+static bool is_pair(const pl_flush *f, size_t i) {
+    const pl_batch *b = &f->batches[i];
+    return i + 1 < f->nbatches && b->op == PL_FLUSH_UPDATE &&
+           b[1].op == PL_FLUSH_INSERT && b->group == b[1].group &&
+           f->groups[b->group].events;
 }
 
 static pl_code run_batch(pl_flush *f, const pl_batch *b, pl_error *err) {
@@ -220,7 +243,8 @@ static pl_code run_loose(pl_flush *f, pl_error *err) {
 pl_code pl_flush_run(pl_flush *f, pl_error *err) {
     pl_code code = f->planned ? PL_OK : pl_flush_plan(f, err);
     for (size_t i = 0; i < f->nbatches && code == PL_OK; i++)
-        code = run_batch(f, &f->batches[i], err);
+        code = is_pair(f, i) ? run_pair(f, &f->batches[i++], err)
+                             : run_batch(f, &f->batches[i], err);
     pl_drop_statement(f);
     return code == PL_OK ? run_loose(f, err) : code;
 }
