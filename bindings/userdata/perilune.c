@@ -133,7 +133,6 @@ static int core_class(lua_State *L) {
     return luaL_getmetafield(L, 1, "__name") == LUA_TSTRING ? 1 : 0;
 }
 
-/* core.inline_sql(expression): its text with literals written out, for DDL. */
 /* core.mark_search(condition): `id IN (SELECT rowid ...)` is a search of a full-text
 ** index, which the compiler may write as a join. Only for a condition just made. */
 static int core_mark_search(lua_State *L) {
@@ -146,6 +145,7 @@ static int core_mark_search(lua_State *L) {
     return 1;
 }
 
+/* core.inline_sql(expression): its text with literals written out, for DDL. */
 static int core_inline(lua_State *L) {
     pl_buf text;
     pl_node *n = plua_tonode(L, 1);
@@ -235,8 +235,8 @@ static const luaL_Reg core_functions[] = {
     {"is_instance", core_is_instance},
     {"class", core_class},
     {"inline_sql", core_inline},
-    {"open_results", core_open_results},
     {"mark_search", core_mark_search},
+    {"open_results", core_open_results},
     {"class_methods", core_class_methods},
     {"column_info", core_column_info},
     {"query_db", core_query_db},

@@ -150,8 +150,8 @@ struct pl_metadata {
     pl_vec tables;  /* order of declaration */
     pl_naming naming;
     const char *bind_key; /* NULL for the default database */
-};
     bool has_virtual;     /* a table of it is PL_TABLE_VIRTUAL */
+};
 
 /*
 ** `objects` gives the memory of declarations, `heap` that of the lookup structures.
