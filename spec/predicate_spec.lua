@@ -72,6 +72,17 @@ describe("a predicate", function()
       function(u) return not u.active and not u.name end)
   end)
 
+  it("calls functions of values only with values", function()
+    check("user.name = ?", "XX", function(u) return u.name == string.rep("x", 2):upper() end)
+    check("user.age > ? AND lower(user.name) = ?", "3 x",
+      function(u) return db.and_(u.age:gt(3), db.func.lower(u.name):eq "x") end)
+    raises("takes values, not what is in the database", function(u) return tostring(u.age) == "3" end)
+    raises("takes values, not what is in the database", function(u) return select("#", u.age) end)
+    raises("bad argument #2 to 'string.rep'", function(u) return ("x"):rep(u.age) == u.name end)
+    raises("no method 'find'", function(u) return u.name:find "x" end)
+    raises("a pattern must be a string", function(u) return u.name:like(3) end)
+  end)
+
   it("calculates", function()
     check("user.age * ? + ? > ?", "2 1 5", function(u) return u.age * 2 + 1 > 5 end)
     check("user.age > ?", "7.0", function(u) return u.age > 2 + 2 * 2.5 // 1 end)

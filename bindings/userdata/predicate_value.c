@@ -334,6 +334,32 @@ static int push_arguments(plua_peval *e, const plua_ptree *t) {
     return (int)t->nlist;
 }
 
+/* Calls what is below its n arguments; an error becomes one at the place of the call. */
+static void call_at(plua_peval *e, const plua_ptree *t, int n) {
+    lua_State *L = e->L;
+    int status = lua_pcall(L, n, 1, 0);
+    if (status == LUA_OK)
+        return;
+    if (status == LUA_ERRMEM)
+        lua_error(L);
+    if (lua_istable(L, -1))
+        lua_getfield(L, -1, "message");
+    const char *message = lua_tostring(L, -1);
+    plua_predicate_fail(e, t, NULL, "%s", message ? message : "the call failed");
+}
+
+static int get_field(lua_State *L) {
+    lua_gettable(L, 1);
+    return 1;
+}
+
+static bool has_node(lua_State *L, int first, int last) {
+    for (int i = first; i <= last; i++)
+        if (node_at(L, i) || plua_test_relattr(L, i))
+            return true;
+    return false;
+}
+
 static void call_function(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
     plua_predicate_value(e, t->a);
@@ -348,8 +374,12 @@ static void call_function(plua_peval *e, const plua_ptree *t) {
                             "compute the value before, local x = f(...), and compare "
                             "with x; SQL functions are db.func.name(...)",
                             "a Lua function cannot be called in SQL");
-    int n = push_arguments(e, t);
-    lua_call(L, n, 1);
+    int n = push_arguments(e, t), top = lua_gettop(L);
+    bool sql = has_node(L, top - n + 1, top);
+    call_at(e, t, n);
+    if (sql && !node_at(L, -1))
+        plua_predicate_fail(e, t, "SQL functions are db.func.name(...)",
+                            "this function takes values, not what is in the database");
 }
 
 /* Lua's string methods that SQL has, on a column; n arguments above it. */
@@ -404,12 +434,15 @@ static void method(plua_peval *e, const plua_ptree *t) {
     if (n && string_method(e, t, push_arguments(e, t)))
         return;
     lua_settop(L, object);
-    lua_getfield(L, object, t->name);
+    lua_pushcfunction(L, get_field);
+    lua_pushvalue(L, object);
+    lua_pushstring(L, t->name);
+    call_at(e, t, 2);
     if (!lua_iscfunction(L, -1))
         plua_predicate_fail(e, t, NULL, "there is no method '%s' that SQL has", t->name);
     lua_pushvalue(L, object);
     int count = push_arguments(e, t);
-    lua_call(L, count + 1, 1);
+    call_at(e, t, count + 1);
     lua_remove(L, object);
 }
 
