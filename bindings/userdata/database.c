@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char DBS_KEY = 0;
+static const char CHUNKS_KEY = 0;
 
 /* ---- memory of declarations -------------------------------------------------------- */
 
@@ -42,42 +42,26 @@ static void *object_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
         return NULL;
     int top = lua_gettop(L);
     lua_pushcfunction(L, chunk_protected);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &DBS_KEY) != LUA_TTABLE) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &CHUNKS_KEY) != LUA_TTABLE) {
         lua_settop(L, top);
         return NULL;
     }
-    lua_rawgeti(L, -1, 1);
-    lua_replace(L, -2);
     lua_pushinteger(L, (lua_Integer)nsize);
     void *p = lua_pcall(L, 2, 1, 0) == LUA_OK ? lua_touserdata(L, -1) : NULL;
     lua_settop(L, top);
     return p;
 }
 
-/* The registry table: [1] chunks, [pointer] = db (weak values, by its own metatable). */
-static void push_dbs(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &DBS_KEY) == LUA_TTABLE)
-        return;
+static void make_chunks(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &CHUNKS_KEY) != LUA_TTABLE) {
+        lua_newtable(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &CHUNKS_KEY);
+    }
     lua_pop(L, 1);
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_rawseti(L, -2, 1);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawseti(L, -2, 2);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &DBS_KEY);
 }
 
 void plua_push_db(lua_State *L, const plua_db *db) {
-    push_dbs(L);
-    lua_rawgeti(L, -1, 2);
-    lua_rawgetp(L, -1, db);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    plua_push_weak(L, db->self);
 }
 
 plua_db *plua_check_db(lua_State *L, int idx) {
@@ -231,7 +215,7 @@ static void dispose_all(plua_engine *e) {
         dispose(site);
 }
 
-static int db_gc(lua_State *L) {
+static int db_close(lua_State *L) {
     plua_db *db = lua_touserdata(L, 1);
     if (db->closed)
         return 0;
@@ -242,6 +226,15 @@ static int db_gc(lua_State *L) {
         pl_vec_free(&e->md.tables);
     }
     pl_registry_free(&db->registry);
+    return 0;
+}
+
+static int db_gc(lua_State *L) {
+    plua_db *db = lua_touserdata(L, 1);
+    (void)db_close(L);
+    if (db->self.n)
+        plua_weak_free(L, db->self);
+    db->self.n = 0;
     return 0;
 }
 
@@ -551,18 +544,17 @@ static plua_session *new_session(lua_State *L, plua_db *db, int dbtable) {
     return s;
 }
 
-plua_session *plua_push_session(lua_State *L, plua_db *db) {
+/* The same for the db at idx. */
+static plua_session *session_of(lua_State *L, plua_db *db, int idx) {
     if (db->closed)
         plua_raise(L, PL_ERESOURCECLOSED, "this database is closed");
-    luaL_checkstack(L, 10, "session");
     int top = lua_gettop(L);
-    plua_push_db(L, db);
-    lua_getiuservalue(L, -1, 1);
-    push_sessions(L, db, top + 2);
+    lua_getiuservalue(L, idx, PLUA_DB_TABLE);
+    push_sessions(L, db, top + 1);
     if (lua_rawgetp(L, -1, db) != LUA_TUSERDATA ||
         ((plua_session *)lua_touserdata(L, -1))->closed) {
         lua_pop(L, 1);
-        new_session(L, db, top + 2);
+        new_session(L, db, top + 1);
         lua_pushvalue(L, -1);
         lua_rawsetp(L, -3, db);
     }
@@ -571,13 +563,21 @@ plua_session *plua_push_session(lua_State *L, plua_db *db) {
     return lua_touserdata(L, -1);
 }
 
+plua_session *plua_push_session(lua_State *L, plua_db *db) {
+    luaL_checkstack(L, 12, "session");
+    plua_push_db(L, db);
+    plua_session *s = session_of(L, db, lua_gettop(L));
+    lua_replace(L, -2);
+    return s;
+}
+
 /* ---- fields ------------------------------------------------------------------------ */
 
 /* Upvalues: 1 the namespace, 2 the string "session". */
 static int db_index(lua_State *L) {
     plua_db *db = lua_touserdata(L, 1);
     if (lua_rawequal(L, 2, lua_upvalueindex(2))) {
-        plua_push_session(L, db);
+        session_of(L, db, 1);
         return 1;
     }
     lua_getiuservalue(L, 1, 1);
@@ -636,8 +636,8 @@ static int db_table(lua_State *L) {
 /* core.database(): a new db without any configuration. */
 static int new_database(lua_State *L) {
     static const char *const tables[] = {"fields", "models", "functions", "sessions"};
-    push_dbs(L);
-    plua_db *db = lua_newuserdatauv(L, sizeof *db, 1);
+    make_chunks(L);
+    plua_db *db = lua_newuserdatauv(L, sizeof *db, 2);
     memset(db, 0, sizeof *db);
     db->closed = true;
     luaL_setmetatable(L, PLUA_DATABASE);
@@ -646,11 +646,10 @@ static int new_database(lua_State *L) {
         lua_newtable(L);
         lua_setfield(L, -2, tables[i]);
     }
-    lua_setiuservalue(L, -2, 1);
-    lua_rawgeti(L, -2, 2);
-    lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, db);
-    lua_pop(L, 1);
+    lua_getfield(L, -1, "models");
+    lua_setiuservalue(L, -3, PLUA_DB_MODELS);
+    lua_setiuservalue(L, -2, PLUA_DB_TABLE);
+    db->self = plua_weak_new(L, -1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     db->main = lua_tothread(L, -1);
     lua_getfield(L, LUA_REGISTRYINDEX, PL_WATCH);
@@ -670,11 +669,6 @@ static int db_closed(lua_State *L) {
     const plua_db *db = luaL_testudata(L, 1, PLUA_DATABASE);
     lua_pushboolean(L, db && db->closed);
     return 1;
-}
-
-static int db_close(lua_State *L) {
-    db_gc(L);
-    return 0;
 }
 
 /* `local db <close> = perilune.open(...)` is db:close() at the end of the block. */

@@ -45,7 +45,11 @@ typedef struct plua_engine {
     plua_site *sites;
 } plua_engine;
 
+/* User values of a db: the table behind it, its models by position. */
+enum { PLUA_DB_TABLE = 1, PLUA_DB_MODELS };
+
 typedef struct plua_db {
+    plua_weak self;
     lua_State *main;      /* main thread of the state */
     pl_arena objects;     /* Lua's memory: engines, registry, declarations */
     plua_engine *engines; /* default first */

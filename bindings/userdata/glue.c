@@ -63,6 +63,41 @@ void plua_shared(lua_State *L) {
     lua_remove(L, -2);
 }
 
+/* Pushes the table of weak references. */
+static void push_weak_table(lua_State *L, plua_runtime *rt) {
+    if (rt->weak) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, rt->weak);
+        return;
+    }
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    rt->weak = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+plua_weak plua_weak_new(lua_State *L, int idx) {
+    plua_runtime *rt = plua_rt(L);
+    idx = lua_absindex(L, idx);
+    push_weak_table(L, rt);
+    lua_pushboolean(L, 1); /* the registry gives out the numbers */
+    plua_weak w = {rt->weak, luaL_ref(L, LUA_REGISTRYINDEX)};
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, w.n);
+    lua_pop(L, 1);
+    return w;
+}
+
+void plua_weak_free(lua_State *L, plua_weak w) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, w.table);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, w.n);
+    lua_pop(L, 1);
+    luaL_unref(L, LUA_REGISTRYINDEX, w.n);
+}
+
 pl_error *plua_err(lua_State *L) {
     plua_runtime *rt = plua_rt(L);
     pl_error_clear(&rt->err);

@@ -48,6 +48,7 @@ typedef struct plua_runtime {
     uint32_t sequence; /* creation counter of columns and relationships */
     struct pl_session_cell **free_cells;
     struct pl_session_cell *cells; /* free list through `session` */
+    int weak;                      /* registry index of the table of plua_weak, or 0 */
     int open_results;              /* statements held by results, for leak checks */
 } plua_runtime;
 
@@ -57,6 +58,27 @@ plua_runtime *plua_rt(lua_State *L);
 /* Pushes the table of Lua values that the module's files share (models by pointer, the
 ** context stack, db.null ...). [-0, +1, m] */
 void plua_shared(lua_State *L);
+
+/*
+** A weak reference to a userdata that C structs know by pointer. Pushing it costs two
+*reads
+** of arrays. The userdata's finalizer gives it back.
+*/
+typedef struct plua_weak {
+    int table; /* in the registry */
+    int n;
+} plua_weak;
+
+/* A reference to the userdata at idx. [-0, +0, m] */
+plua_weak plua_weak_new(lua_State *L, int idx);
+void plua_weak_free(lua_State *L, plua_weak w);
+
+/* Pushes the userdata, or nil when it is being collected. [-0, +1, -] */
+static inline void plua_push_weak(lua_State *L, plua_weak w) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, w.table);
+    lua_rawgeti(L, -1, w.n);
+    lua_replace(L, -2);
+}
 
 /* The cleared error of the runtime, for the next call into the core. */
 pl_error *plua_err(lua_State *L);

@@ -36,11 +36,10 @@ pl_mapper *plua_tomapper(lua_State *L, int idx, pl_node **source) {
 
 void plua_push_model(lua_State *L, const pl_mapper *m) {
     plua_push_db(L, registry_db(m));
-    lua_getiuservalue(L, -1, 1);
-    lua_getfield(L, -1, "models");
+    lua_getiuservalue(L, -1, PLUA_DB_MODELS);
     lua_rawgeti(L, -1, m->ext);
-    lua_replace(L, -4);
-    lua_pop(L, 2);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }
 
 void plua_push_instance_meta(lua_State *L, const pl_mapper *m) {

@@ -39,11 +39,7 @@ void plua_session_field(lua_State *L, const plua_session *s, int field) {
 }
 
 void plua_push_session_ud(lua_State *L, const plua_session *s) {
-    plua_shared(L);
-    lua_rawgetp(L, -1, &SESSIONS_KEY);
-    lua_rawgetp(L, -1, s);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    plua_push_weak(L, s->self);
 }
 
 /* Registers the session on top of the stack so that its pointer leads to it. */
@@ -119,6 +115,7 @@ plua_session *plua_new_session(lua_State *L, plua_db *db) {
     lua_rawseti(L, -2, PLUA_S_DB);
     lua_setiuservalue(L, -2, 1);
     register_session(L, s);
+    s->self = plua_weak_new(L, -1);
     s->cell = take_cell(L);
     s->cell->epoch++; /* an epoch to be stale in, without being detached */
     s->cell->session = s;
@@ -491,6 +488,9 @@ void plua_session_close(lua_State *L, plua_session *s) {
 */
 static int session_gc(lua_State *L) {
     plua_session *s = lua_touserdata(L, 1);
+    if (s->self.n)
+        plua_weak_free(L, s->self);
+    s->self.n = 0;
     if (s->closed)
         return 0;
     s->closed = true;

@@ -37,6 +37,7 @@ typedef struct plua_bind {
 } plua_bind;
 
 typedef struct plua_session {
+    plua_weak self;
     pl_session_cell *cell;
     plua_db *db;
     int app; /* number of the app whose databases it uses, see plua_site */
