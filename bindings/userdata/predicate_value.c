@@ -363,12 +363,11 @@ static bool has_node(lua_State *L, int first, int last) {
 static void call_function(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
     plua_predicate_value(e, t->a);
-    bool function = lua_iscfunction(L, -1) ||
-                    (lua_isuserdata(L, -1) && luaL_getmetafield(L, -1, "__call"));
-    if (function && !lua_iscfunction(L, -1))
-        function = false;
-    else if (function && lua_isuserdata(L, -2) && lua_isfunction(L, -1))
+    bool function = lua_iscfunction(L, -1);
+    if (lua_isuserdata(L, -1) && luaL_getmetafield(L, -1, "__call") != LUA_TNIL) {
+        function = lua_iscfunction(L, -1);
         lua_pop(L, 1);
+    }
     if (!function)
         plua_predicate_fail(e, t,
                             "compute the value before, local x = f(...), and compare "
