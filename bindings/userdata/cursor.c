@@ -4,6 +4,7 @@
 */
 #include "userdata/cursor.h"
 #include "userdata/compiled.h"
+#include "userdata/history.h"
 #include "userdata/query.h"
 
 static const char CURSOR_KEY = 0;
@@ -93,8 +94,10 @@ plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, 
     plua_compiled_keep(compiled);
     c->compiled = compiled;
     c->rt->open_results++;
-    if (compiled->kind == PL_S_TEXT && !pl_stmt_readonly(c->stmt))
+    if (compiled->kind == PL_S_TEXT && !pl_stmt_readonly(c->stmt)) {
         s->raw_writes = true;
+        plua_session_writes(L, s, c->conn);
+    }
     bind(L, c, literals, params);
     return c;
 }

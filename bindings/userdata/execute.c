@@ -10,6 +10,7 @@
 #include "userdata/change.h"
 #include "userdata/cursor.h"
 #include "userdata/eager.h"
+#include "userdata/history.h"
 #include "userdata/loader.h"
 #include "userdata/materialize.h"
 #include "userdata/model.h"
@@ -107,6 +108,16 @@ static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
 ** what the run needs; its own slot is first. */
 static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int params) {
     idx = lua_absindex(L, idx);
+/* Instances of a query of the past have an identity in its result only. */
+static void leave_session(lua_State *L, run *r) {
+    r->eager = NULL;
+    for (int i = 0; i < r->nmakers; i++) {
+        lua_newtable(L);
+        lua_replace(L, r->makers[i].map);
+        r->makers[i].detached = true;
+    }
+}
+
     run *r = lua_newuserdatauv(L, sizeof *r, 0);
     memset(r, 0, sizeof *r);
     r->s = s;
@@ -127,6 +138,8 @@ static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int
         plua_eager_begin(L, r->eager, r->makers, r->nmakers, r->ncolumns);
     if (r->nitems != 1 || !r->items[0].maker)
         r->rowmeta = plua_row_meta(L, r->cursor, idx, r->nitems);
+    if (plua_is_past(lua_touserdata(L, idx)))
+        leave_session(L, r);
     return r;
 }
 

@@ -162,9 +162,10 @@ static pl_object *make_new(lua_State *L, plua_maker *k, const pl_slot *row) {
     lua_pushvalue(L, k->writer.pageidx);
     lua_setiuservalue(L, -2, 1);
     lua_remove(L, -2);
-    o->session = k->s->cell;
+    o->session = k->detached ? NULL : k->s->cell;
     o->epoch = k->s->cell->epoch;
-    o->status = PL_PERSISTENT | PL_OBJ_KEYED | PL_OBJ_PAGED |
+    o->status = (uint32_t)(k->detached ? PL_GONE : PL_PERSISTENT) | PL_OBJ_KEYED |
+                PL_OBJ_PAGED |
                 (is_whole(k, m) ? 0 : PL_OBJ_PARTIAL) |
                 (k->single ? (uint32_t)PLUA_OBJ_SINGLE : 0);
     remember(L, k, row);
@@ -211,6 +212,8 @@ pl_object *plua_make(lua_State *L, plua_maker *k, const pl_slot *columns) {
         return make_new(L, k, row);
     }
     pl_object *o = lua_touserdata(L, -1);
+    if (k->detached)
+        return o;
     if (!pl_object_fresh(o) || k->existing || (o->status & PL_OBJ_PARTIAL))
         overwrite(L, k, lua_gettop(L), o, row);
     return o;

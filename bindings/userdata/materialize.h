@@ -29,6 +29,7 @@ typedef struct plua_maker {
     bool partial;  /* some slots are not among the columns */
     bool family;   /* some columns are of mappers below */
     bool existing; /* overwrite instances that are there (populate_existing) */
+    bool detached; /* make instances that belong to no session */
     bool events;   /* somebody listens to loads */
     bool single;   /* option: lazy loads of these one by one */
 } plua_maker;

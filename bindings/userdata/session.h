@@ -34,6 +34,7 @@ typedef struct plua_bind {
     int64_t version; /* data_version when the last transaction ended, -1 unknown */
     uint64_t writes; /* pl_conn_write_count when last looked at */
     int depth;       /* savepoints open on it */
+    bool recorded;   /* the transaction is on record, see history.h */
 } plua_bind;
 
 typedef struct plua_session {

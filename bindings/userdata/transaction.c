@@ -9,6 +9,7 @@
 ** of them it was INSERTed.
 */
 #include "userdata/event.h"
+#include "userdata/history.h"
 #include "userdata/loader.h"
 #include "userdata/relationship.h"
 #include "userdata/session.h"
@@ -75,6 +76,8 @@ pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool w
         plua_check(L, pl_conn_savepoint(b->conn, b->depth + 1, plua_err(L)));
         b->depth++;
     }
+    if (write)
+        plua_history_begin(L, s, b);
     return b->conn;
 }
 
@@ -122,8 +125,10 @@ static void end_transaction(plua_session *s) {
     s->mode = PL_BEGIN_DEFERRED;
     s->nested = 0;
     s->tx_outer = ++s->tx;
-    for (int i = 0; i < s->nbinds; i++)
+    for (int i = 0; i < s->nbinds; i++) {
         s->binds[i].depth = 0;
+        s->binds[i].recorded = false;
+    }
 }
 
 static void release_nested(lua_State *L, plua_session *s);
@@ -137,6 +142,7 @@ void plua_session_commit(lua_State *L, plua_session *s) {
     plua_session_flush(L, s);
     for (int i = 0; i < s->nbinds; i++)
         if (s->binds[i].conn && pl_conn_in_transaction(s->binds[i].conn)) {
+            plua_history_end(L, &s->binds[i]);
             plua_check(L, pl_conn_commit(s->binds[i].conn, plua_err(L)));
             s->binds[i].writes = pl_conn_write_count(s->binds[i].conn);
         }
@@ -284,6 +290,7 @@ static void savepoint_all(lua_State *L, plua_session *s, bool release) {
             plua_check(L, pl_conn_release(b->conn, s->nested, err));
         else
             plua_check(L, pl_conn_rollback_to(b->conn, s->nested, err));
+        b->recorded = b->recorded && release; /* the record may be gone as well */
         b->depth = s->nested - 1;
     }
 }

@@ -9,7 +9,8 @@ local function later(module, name)
   return function(...) return require("perilune." .. module)[name](...) end
 end
 
-require "perilune.declare".install(namespace)
+local declare = require "perilune.declare"
+declare.install(namespace)
 require "perilune.query"
 namespace.event = require "perilune.event"
 require "perilune.database".install(namespace)
@@ -24,6 +25,16 @@ for _, name in ipairs { "get_or_404", "first_or_404", "one_or_404", "paginate" }
   query[name] = later("pagination", name)
 end
 query.keyset = later("keyset", "keyset")
+query.as_of = later("history", "as_of")
+for _, name in ipairs { "transactions", "changes", "undo" } do
+  core.shared().session_methods[name] = later("history", name)
+end
+table.insert(declare.hooks, function(db, model, spec, fields)
+  local parent = declare.info[model].parent
+  if fields.__versioned__ ~= nil or (parent and declare.info[parent].versioned ~= nil) then
+    require "perilune.history".declare(db, model, spec, fields)
+  end
+end)
 
 namespace.fts = later("fts", "fts")
 

@@ -129,6 +129,15 @@ pl_code pl_foreign_resolve(pl_constraint *fk, pl_error *err) {
     return fk->kind == PL_C_FOREIGN ? resolve_to(fk, 0, err) : PL_OK;
 }
 
+/* Columns of a log are of the types that their table's columns have by now. */
+static void resolve_history(const pl_table *t) {
+    for (size_t i = 0; t->history && i < t->ncolumns; i++) {
+        pl_column *c = pl_table_column(t->history, t->columns[i]->name);
+        if (c && !c->type)
+            c->type = t->columns[i]->type;
+    }
+}
+
 pl_code pl_metadata_resolve(pl_metadata *md, pl_error *err) {
     for (size_t i = 0; i < md->tables.n; i++) {
         const pl_table *t = md->tables.v[i];
@@ -137,6 +146,7 @@ pl_code pl_metadata_resolve(pl_metadata *md, pl_error *err) {
             if (code != PL_OK)
                 return code;
         }
+        resolve_history(t);
     }
     return PL_OK;
 }

@@ -127,6 +127,7 @@ struct pl_table {
     const char *renamed_from;
     const char *const *ddl; /* extra statements run after CREATE TABLE, NULL-terminated */
     const char *const *ddl_drop; /* and before DROP TABLE */
+    pl_table *history;           /* log of its rows' versions, or NULL */
     int position;                /* order of declaration in its metadata */
     int ext;
 };
@@ -151,6 +152,7 @@ struct pl_metadata {
     pl_naming naming;
     const char *bind_key; /* NULL for the default database */
     bool has_virtual;     /* a table of it is PL_TABLE_VIRTUAL */
+    pl_table *history;    /* transactions, when a table has a log; see core/sql/history.h */
 };
 
 /*

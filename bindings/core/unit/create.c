@@ -4,6 +4,7 @@
 */
 #include "core/unit/create.h"
 #include "core/sql/ddl.h"
+#include "core/sql/history.h"
 
 #include <string.h>
 
@@ -63,6 +64,22 @@ static pl_code create_indexes(pl_conn *conn, const pl_dialect *d, const pl_table
     return code;
 }
 
+/* The triggers of a versioned table. */
+static pl_code create_triggers(pl_conn *conn, const pl_dialect *d, const pl_table *t,
+                               pl_error *err) {
+    pl_code code = PL_OK;
+    for (int i = 0; t->history && i < PL_HISTORY_TRIGGERS && code == PL_OK; i++) {
+        pl_buf sql;
+        pl_buf_init(&sql, err->texts.alloc);
+        code = pl_history_trigger(d, t, i, &sql, err);
+        if (code == PL_OK)
+            code = run_buf(conn, &sql, err);
+        else
+            pl_buf_free(&sql);
+    }
+    return code;
+}
+
 static pl_code create_table(pl_conn *conn, const pl_dialect *d, const pl_table *t,
                             pl_error *err) {
     pl_code code = PL_OK;
@@ -78,6 +95,8 @@ static pl_code create_table(pl_conn *conn, const pl_dialect *d, const pl_table *
     }
     if (code == PL_OK)
         code = create_indexes(conn, d, t, err);
+    if (code == PL_OK)
+        code = create_triggers(conn, d, t, err);
     return code == PL_OK ? run_list(conn, t->ddl, err) : code;
 }
 
@@ -151,6 +170,10 @@ pl_code pl_create_text(const pl_dialect *d, pl_metadata *md, pl_buf *out, pl_err
         }
         for (const pl_index *ix = t->indexes; ix && code == PL_OK; ix = ix->next) {
             code = pl_ddl_create_index(d, ix, out, err);
+            pl_buf_str(out, ";\n");
+        }
+        for (int k = 0; t->history && k < PL_HISTORY_TRIGGERS && code == PL_OK; k++) {
+            code = pl_history_trigger(d, t, k, out, err);
             pl_buf_str(out, ";\n");
         }
         for (const char *const *s = t->ddl; s && *s; s++) {
