@@ -32,7 +32,9 @@ local Stop = db.Model "Stop" {
 }
 
 function Vehicle:describe() return self.name end
-function Truck:describe() return ("%s carries %d t to %s"):format(self.name, self.tons, self.stops[#self.stops].town) end
+function Truck:describe()
+  return ("%s carries %d t to %s"):format(self.name, self.tons, self.stops[#self.stops].town)
+end
 
 db:create_all()
 db.session:add_all{
