@@ -118,6 +118,23 @@ static int model_new(lua_State *L) {
     return 1;
 }
 
+/* core.model_remove(model): takes back one whose declaration failed. */
+static int model_remove(lua_State *L) {
+    plua_model *model = check_model(L, 1);
+    const pl_mapper *m = model->mapper;
+    plua_push_db(L, model->db);
+    lua_getiuservalue(L, -1, 1);
+    lua_getfield(L, -1, "models");
+    lua_pushnil(L);
+    lua_setfield(L, -2, m->name);
+    if ((lua_Integer)lua_rawlen(L, -1) == m->ext) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, m->ext);
+    }
+    pl_registry_remove(&model->db->registry, model->mapper);
+    return 0;
+}
+
 /* core.model_column(model, attribute, table, column name) */
 static int model_column(lua_State *L) {
     plua_model *model = check_model(L, 1);
@@ -582,17 +599,12 @@ int plua_open_model(lua_State *L) {
                                     {"__tostring", model_tostring},
                                     {NULL, NULL}};
     static const luaL_Reg functions[] = {
-        {"model_new", model_new},
-        {"model_column", model_column},
-        {"model_expr", model_expr},
-        {"model_finish", model_finish},
-        {"model_set", model_set},
-        {"model_relation", model_relation},
-        {"model_members", model_members},
-        {"model_refresh", model_refresh},
-        {"model_describe", model_describe},
-        {"configure", configure},
-        {NULL, NULL},
+        {"model_new", model_new},           {"model_remove", model_remove},
+        {"model_column", model_column},     {"model_expr", model_expr},
+        {"model_finish", model_finish},     {"model_set", model_set},
+        {"model_relation", model_relation}, {"model_members", model_members},
+        {"model_refresh", model_refresh},   {"model_describe", model_describe},
+        {"configure", configure},           {NULL, NULL},
     };
     plua_class(L, PLUA_MODEL, meta, NULL);
     lua_pushliteral(L, "query");

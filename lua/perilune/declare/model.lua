@@ -99,7 +99,8 @@ local function has_primary_key(columns)
   return false
 end
 
---- The table of a model: given, built, or (single-table inheritance) its parent's.
+--- The table of a model: given, built, or (single-table inheritance) its parent's; whether
+-- it is another's; whether it was made here.
 local function model_table(db, name, fields, parts, parent)
   if fields.__table__ then return fields.__table__, true end
   local constraints, options = table_parts(fields.__table_args__)
@@ -125,7 +126,7 @@ local function model_table(db, name, fields, parts, parent)
   local t = tables.build(db, table_name, bind, parts.columns, constraints, options)
   d.tables = d.tables or {}
   d.tables[table_name] = t
-  return t, false
+  return t, false, true
 end
 
 local function map_columns(model, parts, t, parent_table)
@@ -184,7 +185,24 @@ local function add_members(db, model, parts)
   end
 end
 
---- Makes the model of a declaration: its table, its class object, its members.
+--- Gives a new model all that was declared.
+local function fill(db, model, parts, fields, shared_table)
+  local at = info[model]
+  map_columns(model, parts, at.table, shared_table)
+  for _, e in ipairs(parts.expressions) do
+    local expr = e[1].expression
+    core.model_expr(model, e[2], type(expr) == "function" and expr(at.table.c) or expr)
+  end
+  core.model_finish(model)
+  core.model_set(model, mapper_args(fields))
+  add_members(db, model, parts)
+  for _, r in ipairs(parts.relations) do relationship.declare(db, model, r[2], r[1]) end
+  relationship.defined(db, at.name, model)
+  for _, hook in ipairs(M.hooks) do hook(db, model, at.spec, fields) end
+end
+
+--- Makes the model of a declaration: its table, its class object, its members. One that
+-- cannot be made leaves nothing behind, so that it can be declared again.
 function M.build(db, name, spec)
   check_name(db, name)
   local fields = gather(spec, {})
@@ -196,21 +214,17 @@ function M.build(db, name, spec)
     fail("ArgumentError", name .. ": __inherits__ must be a model")
   end
   local parts = sort_fields(name, fields)
-  local t, shared_table = model_table(db, name, fields, parts, parent)
+  local t, shared_table, made = model_table(db, name, fields, parts, parent)
   local model = core.model_new(db, name, t, parent)
   info[model] = { db = db, table = t, parent = parent, name = name, spec = spec, scopes = {} }
-  map_columns(model, parts, t, shared_table and parent ~= nil)
-  for _, e in ipairs(parts.expressions) do
-    local expr = e[1].expression
-    core.model_expr(model, e[2], type(expr) == "function" and expr(t.c) or expr)
+  local ok, err = pcall(fill, db, model, parts, fields, shared_table and parent ~= nil)
+  if ok then return model end
+  core.model_remove(model)
+  if made then
+    core.table_remove(t)
+    core.db_table(db).tables[t.name] = nil
   end
-  core.model_finish(model)
-  core.model_set(model, mapper_args(fields))
-  add_members(db, model, parts)
-  for _, r in ipairs(parts.relations) do relationship.declare(db, model, r[2], r[1]) end
-  relationship.defined(db, name, model)
-  for _, hook in ipairs(M.hooks) do hook(db, model, spec, fields) end
-  return model
+  error(err, 0)
 end
 
 --- Called with (db, model, spec, fields) for every model made; plugins add to it.

@@ -210,12 +210,15 @@ function M.declare(db, model, name, r)
   local o = r.options
   local target = model_name(r.target)
   local back = o.backref and (type(o.backref) == "string" and o.backref or o.backref[1])
+  local function current() return core.db_table(db).models[info[model].name] == model end
   local function add()
-    add_relation(db, model, name, target, o, { back_populates = back })
+    if current() then add_relation(db, model, name, target, o, { back_populates = back }) end
   end
   if needs_target(o) then when_defined(db, target, add) else add() end
   if o.backref then
-    when_defined(db, target, function(target_model) add_backref(db, model, name, target_model, o) end)
+    when_defined(db, target, function(target_model)
+      if current() then add_backref(db, model, name, target_model, o) end
+    end)
   end
 end
 
@@ -224,8 +227,8 @@ function M.defined(db, name, model)
   local waiting = core.db_table(db).waiting
   local fns = waiting and waiting[name]
   if not fns then return end
-  waiting[name] = nil
   for _, fn in ipairs(fns) do fn(model) end
+  waiting[name] = nil
 end
 
 return M
