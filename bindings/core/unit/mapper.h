@@ -61,6 +61,9 @@ typedef struct pl_mapped_table {
 
 #define PL_NO_SLOT UINT16_MAX
 
+/* Columns that a primary key, or a relationship's join, may have; more are refused. */
+#define PL_MAX_KEY 64
+
 struct pl_mapper {
     const char *name; /* model name, "User" */
     pl_registry *registry;
@@ -244,7 +247,8 @@ pl_code pl_cascade_parse(const char *text, unsigned *out, pl_error *err);
 pl_node *pl_mapper_from(pl_arena *a, const pl_mapper *m);
 /* ENTITY node over all (non-deferred, unless `all`) attributes, in slot order. */
 pl_node *pl_mapper_entity(pl_arena *a, pl_mapper *m, pl_node *source, bool all);
-/* The same with those of mappers below it, by outer joins: what with_polymorphic reads. */
+/* The same with those of mappers below it, by outer joins: what with_polymorphic reads.
+ */
 pl_node *pl_mapper_family_from(pl_arena *a, const pl_mapper *m, pl_mapper *const *below,
                                size_t n);
 /* ENTITY of m with the columns of mappers below it behind its own. */

@@ -237,22 +237,30 @@ static pl_code set_cascades(pl_relation *r, pl_error *err) {
     return code == PL_OK ? set_deletes(r, err) : code;
 }
 
-/* Whether the far columns are exactly the target's primary key. */
-static bool is_to_key(const pl_relation *r) {
+/* Whether the far columns are exactly the target's primary key; the pairs are put in the
+** key's order then, because an identity is the values in that order. */
+static bool is_to_key(pl_relation *r) {
     if (r->direction != PL_MANY_TO_ONE || !r->simple || r->npairs != r->target->npk)
         return false;
     for (uint16_t k = 0; k < r->target->npk; k++) {
-        size_t i = 0;
+        size_t i = k;
         while (i < r->npairs && r->pairs[i].remote_slot != r->target->pk[k])
             i++;
         if (i == r->npairs)
             return false;
+        pl_pair found = r->pairs[i];
+        r->pairs[i] = r->pairs[k];
+        r->pairs[k] = found;
     }
     return true;
 }
 
 static pl_code apply_settings(pl_relation *r, pl_error *err) {
     const pl_relation_args *args = &r->args;
+    if (r->npairs > PL_MAX_KEY || r->nfar_pairs > PL_MAX_KEY)
+        return pl_fail(err, PL_EARGUMENT,
+                       "relationship %s.%s joins more than %d pairs of columns",
+                       r->mapper->name, r->name, PL_MAX_KEY);
     r->uselist = args->uselist < 0 ? r->direction != PL_MANY_TO_ONE : args->uselist != 0;
     r->lazy = args->lazy < 0 ? PL_LAZY_SELECT : (pl_lazy)args->lazy;
     r->viewonly = args->viewonly;
