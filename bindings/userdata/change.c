@@ -86,7 +86,7 @@ static void push_affected(lua_State *L, plua_session *s, pl_mapper *m) {
     plua_cursor *c = plua_cursor_open(L, s, lua_gettop(L), NULL, 0);
     plua_identity_map(L, s, m);
     int map = lua_gettop(L);
-    pl_slot key[8];
+    pl_slot key[PL_MAX_KEY];
     while (plua_cursor_step(L, c)) {
         pl_stmt_columns(c->stmt, 0, m->npk, key);
         plua_push_key_values(L, key, m->npk);

@@ -21,8 +21,6 @@
 
 #include <string.h>
 
-enum { MAX_ITEMS = 64 };
-
 /* One thing the select list asks for. */
 typedef struct item {
     plua_maker *maker; /* an entity, else NULL: column `first` as a value */
@@ -31,8 +29,8 @@ typedef struct item {
 } item;
 
 /*
-** A query being run. Lives in a userdata on the stack (at `self`); makers and their Lua
-** values stand above it.
+** A query being run. Lives in a userdata on the stack (at `self`); its items, its makers
+** and their Lua values stand above it.
 */
 typedef struct run {
     plua_session *s;
@@ -40,8 +38,8 @@ typedef struct run {
     int cursoridx;
     int nitems;
     int ncolumns; /* of items; an eager load may have added more */
-    item items[MAX_ITEMS];
-    plua_maker makers[4];
+    item *items;
+    plua_maker *makers;
     int nmakers;
     pl_slot *columns; /* one row */
     int rowmeta;      /* metatable of rows, when there are several items */
@@ -69,36 +67,41 @@ static void add_item(lua_State *L, run *r, const pl_node *n, int *column) {
         (*column)++;
         return;
     }
-    if (r->nmakers == 4)
-        plua_raise(L, PL_EINVALID, "a query can return at most 4 entities");
     it->maker = &r->makers[r->nmakers++];
     plua_maker_begin(L, it->maker, r->s, n, *column);
     *column += (int)n->nkids;
 }
 
+/* Zeroed memory that stays on the stack while the query runs. [-0, +1, m] */
+static void *push_room(lua_State *L, size_t size) {
+    return memset(lua_newuserdatauv(L, size, 0), 0, size);
+}
+
 /* Items of a statement without a select list of ours: its own columns. */
 static void raw_items(lua_State *L, run *r) {
-    int n = pl_stmt_column_count(r->cursor->stmt);
-    for (int i = 0; i < n && i < MAX_ITEMS; i++) {
-        const pl_compiled *c = r->cursor->compiled;
+    const pl_compiled *c = r->cursor->compiled;
+    r->nitems = r->ncolumns = pl_stmt_column_count(r->cursor->stmt);
+    r->items = push_room(L, (size_t)r->nitems * sizeof *r->items);
+    for (int i = 0; i < r->nitems; i++) {
         r->items[i].first = i;
         r->items[i].type = (size_t)i < c->ncolumns ? c->columns[i].type
                                                    : plua_decltype(r->cursor->stmt, i);
     }
-    r->nitems = r->ncolumns = n < MAX_ITEMS ? n : MAX_ITEMS;
-    (void)L;
 }
 
 static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
-    pl_node *list[MAX_ITEMS];
+    size_t n = plua_statement_list(stmt, NULL, 0), entities = 0;
     int column = 0;
-    size_t n = plua_statement_list(stmt, list, MAX_ITEMS);
     if (n == 0) {
         raw_items(L, r);
         return;
     }
-    if (n > MAX_ITEMS)
-        plua_raise(L, PL_EINVALID, "a query can return at most %d things", MAX_ITEMS);
+    pl_node *one, **list = n == 1 ? &one : push_room(L, n * sizeof *list);
+    plua_statement_list(stmt, list, n);
+    for (size_t i = 0; i < n; i++)
+        entities += list[i]->kind == PL_N_ENTITY;
+    r->items = push_room(L, n * sizeof *r->items + entities * sizeof *r->makers);
+    r->makers = (plua_maker *)(r->items + n);
     for (size_t i = 0; i < n; i++)
         add_item(L, r, list[i], &column);
     r->ncolumns = column;
@@ -391,7 +394,7 @@ static void key_values(lua_State *L, const pl_mapper *m, int idx, pl_slot *value
 }
 
 static int get(lua_State *L, plua_session *s, pl_mapper *m, int idx) {
-    pl_slot values[8];
+    pl_slot values[PL_MAX_KEY];
     key_values(L, m, idx, values);
     plua_get(L, s, m, values, false);
     return 1;

@@ -293,8 +293,8 @@ void plua_expire_attributes(lua_State *L, int idx, pl_object *o, int names) {
 /* ---- identity ---------------------------------------------------------------------- */
 
 void plua_identity_of(lua_State *L, const pl_object *o, const pl_relation *r) {
-    pl_slot values[8];
-    for (size_t i = 0; i < r->npairs && i < 8; i++) {
+    pl_slot values[PL_MAX_KEY];
+    for (size_t i = 0; i < r->npairs; i++) {
         values[i] = o->slots[r->pairs[i].local_slot];
         if (values[i].tag == PL_NULL) {
             lua_pushboolean(L, 0);

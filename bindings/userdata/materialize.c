@@ -32,9 +32,6 @@ static uint16_t slot_of(const pl_mapper *m, const pl_node *entity, uint32_t i,
 }
 
 static void find_key(lua_State *L, plua_maker *k) {
-    if (k->mapper->npk > 8)
-        plua_raise(L, PL_EARGUMENT, "%s: a primary key of more than 8 columns",
-                   k->mapper->name);
     for (int i = 0; i < k->mapper->npk; i++) {
         int c = column_of(k, k->mapper->pk[i]);
         if (c < 0)
@@ -75,7 +72,7 @@ void plua_maker_begin(lua_State *L, plua_maker *k, plua_session *s, const pl_nod
 }
 
 static void push_row_key(lua_State *L, const plua_maker *k, const pl_slot *row) {
-    pl_slot values[8];
+    pl_slot values[PL_MAX_KEY];
     for (int i = 0; i < k->mapper->npk; i++)
         values[i] = row[k->pkcol[i]];
     plua_push_key_values(L, values, k->mapper->npk);

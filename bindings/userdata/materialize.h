@@ -19,11 +19,11 @@ typedef struct plua_maker {
     int n;                 /* columns */
     const uint16_t *slots; /* slot of each column in `mapper` */
     const pl_node *entity;
-    const pl_mapper *other; /* the other mapper met last, */
-    uint16_t *others;       /* slot of each column in it, */
-    bool other_whole;       /* and whether these are all its slots */
-    uint16_t pkcol[8];     /* column (from first) of each key part */
-    int discriminator;     /* column of polymorphic_on, -1 when there is none */
+    const pl_mapper *other;     /* the other mapper met last, */
+    uint16_t *others;           /* slot of each column in it, */
+    bool other_whole;           /* and whether these are all its slots */
+    uint16_t pkcol[PL_MAX_KEY]; /* column (from first) of each key part */
+    int discriminator;          /* column of polymorphic_on, -1 when there is none */
     int map, meta;
     plua_writer writer;
     bool partial;  /* some slots are not among the columns */

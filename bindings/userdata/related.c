@@ -147,7 +147,7 @@ static pl_node *build(lua_State *L, batch *b, pl_node *entity) {
 }
 
 static void push_parent_key(lua_State *L, const batch *b, const pl_object *o) {
-    pl_slot values[8];
+    pl_slot values[PL_MAX_KEY];
     for (int i = 0; i < b->nkey; i++)
         values[i] = local_value(b, o, i);
     plua_push_key_values(L, values, b->nkey);
@@ -167,7 +167,7 @@ static void push_index(lua_State *L, const batch *b) {
 /* Key of the row just read: from its own columns, or from the child's foreign key. */
 static void push_row_key(lua_State *L, const batch *b, const plua_maker *k,
                          const pl_slot *row, const pl_object *child) {
-    pl_slot values[8];
+    pl_slot values[PL_MAX_KEY];
     (void)k;
     for (int i = 0; i < b->nkey; i++)
         values[i] = b->keyfirst >= 0 ? row[b->keyfirst + i]
@@ -273,7 +273,7 @@ static void push_wanted(lua_State *L, int parents, const pl_relation *r) {
     lua_newtable(L);
     lua_Integer n = (lua_Integer)lua_rawlen(L, parents);
     for (lua_Integer i = 1; i <= n; i++) {
-        pl_slot values[8];
+        pl_slot values[PL_MAX_KEY];
         lua_rawgeti(L, parents, i);
         const pl_object *o = lua_touserdata(L, -1);
         plua_identity_of(L, o, r);

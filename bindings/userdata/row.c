@@ -29,9 +29,9 @@ static const char *item_name(const plua_cursor *c, const pl_node *n, int column)
 /* Pushes the table name -> position; the list of names goes to [1..n] of it. The first of
 ** several items of one name has it. */
 static void push_names(lua_State *L, const plua_cursor *c, int stmt, int n) {
-    enum { MAX = 64 };
-    pl_node *items[MAX];
-    size_t listed = plua_statement_list(lua_touserdata(L, stmt), items, MAX);
+    size_t listed = plua_statement_list(lua_touserdata(L, stmt), NULL, 0);
+    pl_node **items = lua_newuserdatauv(L, (listed + 1) * sizeof(pl_node *), 0);
+    plua_statement_list(lua_touserdata(L, stmt), items, listed);
     int column = 0;
     lua_createtable(L, n, n);
     for (int i = 1; i <= n; i++) {
@@ -46,6 +46,7 @@ static void push_names(lua_State *L, const plua_cursor *c, int stmt, int n) {
         lua_pushinteger(L, i);
         lua_rawset(L, -3);
     }
+    lua_remove(L, -2);
 }
 
 /* Field `key` of the metatable of the row at 1. */

@@ -297,27 +297,29 @@ static pl_column *need_column(lua_State *L, const plua_table *u, const char *nam
     return c;
 }
 
-/* The columns named in the list `key` of the options at 2; at most 32. */
-static size_t read_columns(lua_State *L, const plua_table *u, pl_column **out) {
-    size_t n = 0;
+/* The columns named in the list `columns` of the options at 2, in memory on the stack.
+** [-0, +1, v] */
+static pl_column **read_columns(lua_State *L, const plua_table *u, size_t *n) {
     lua_getfield(L, 2, "columns");
-    size_t count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
-    for (; n < count && n < 32; n++) {
-        lua_rawgeti(L, -1, (lua_Integer)n + 1);
-        out[n] = need_column(L, u, luaL_checkstring(L, -1));
+    *n = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+    pl_column **out = lua_newuserdatauv(L, (*n + 1) * sizeof *out, 0);
+    for (size_t i = 0; i < *n; i++) {
+        lua_rawgeti(L, -2, (lua_Integer)i + 1);
+        out[i] = need_column(L, u, luaL_checkstring(L, -1));
         lua_pop(L, 1);
     }
-    lua_pop(L, 1);
-    return n;
+    lua_remove(L, -2);
+    return out;
 }
 
 static pl_constraint *new_constraint(lua_State *L, plua_table *u,
                                      pl_constraint_kind kind) {
-    pl_column *columns[32];
-    size_t n = read_columns(L, u, columns);
+    size_t n;
+    pl_column **columns = read_columns(L, u, &n);
     pl_constraint *c = pl_table_add_constraint(u->t, kind, columns, n);
     if (!c)
         plua_nomem(L);
+    lua_pop(L, 1);
     c->name = keep(u, plua_field_str(L, 2, "name"));
     c->named_by_user = c->name != NULL;
     return c;
@@ -367,13 +369,15 @@ static int table_constraint(lua_State *L) {
 static int table_index(lua_State *L) {
     plua_table *u = plua_check_table(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
-    pl_column *columns[32] = {0};
-    const char *exprs[32] = {0};
     lua_getfield(L, 2, "columns");
     lua_getfield(L, 2, "exprs");
     size_t n = lua_rawlen(L, -2);
-    n = n > 32 ? 32 : n;
+    pl_column **columns = lua_newuserdatauv(L, (n + 1) * sizeof *columns, 0);
+    const char **exprs = lua_newuserdatauv(L, (n + 1) * sizeof *exprs, 0);
+    lua_rotate(L, -4, 2);
     for (size_t i = 0; i < n; i++) {
+        columns[i] = NULL;
+        exprs[i] = NULL;
         if (lua_rawgeti(L, -2, (lua_Integer)i + 1) == LUA_TSTRING)
             columns[i] = need_column(L, u, lua_tostring(L, -1));
         if (lua_rawgeti(L, -2, (lua_Integer)i + 1) == LUA_TSTRING)

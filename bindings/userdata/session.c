@@ -164,16 +164,14 @@ void plua_push_key_values(lua_State *L, const pl_slot *values, int n) {
 }
 
 void plua_push_key(lua_State *L, const pl_mapper *m, const pl_slot *slots) {
-    enum { MAX_KEY = 32 };
-    pl_slot values[MAX_KEY];
+    pl_slot values[PL_MAX_KEY];
     if (m->npk == 1) {
         plua_push_key_values(L, &slots[m->pk[0]], 1);
         return;
     }
-    int n = m->npk < MAX_KEY ? m->npk : MAX_KEY;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < m->npk; i++)
         values[i] = slots[m->pk[i]];
-    plua_push_key_values(L, values, n);
+    plua_push_key_values(L, values, m->npk);
 }
 
 static void identity_set(lua_State *L, const plua_session *s, int idx,

@@ -338,6 +338,12 @@ static pl_code check_key(const pl_mapper *m, const pl_mapped_table *mt, pl_error
             return pl_fail(err, PL_EARGUMENT,
                            "Model %s does not map primary key column '%s.%s'", m->name,
                            t->name, t->pk[i]->name);
+    if (t->npk > PL_MAX_KEY)
+        return pl_fail(
+            err, PL_EARGUMENT,
+            "Mapper %s: the primary key of '%s' has %d columns, at most %d are "
+            "supported",
+            m->name, t->name, (int)t->npk, PL_MAX_KEY);
     if (t->npk > 0)
         return PL_OK;
     (void)pl_fail(err, PL_EARGUMENT,
