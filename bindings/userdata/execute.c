@@ -107,10 +107,6 @@ static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
     r->ncolumns = column;
 }
 
-/* Begins to run the statement at idx (on the database e when it names no table): pushes
-** what the run needs; its own slot is first. */
-static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int params) {
-    idx = lua_absindex(L, idx);
 /* Instances of a query of the past have an identity in its result only. */
 static void leave_session(lua_State *L, run *r) {
     r->eager = NULL;
@@ -121,6 +117,10 @@ static void leave_session(lua_State *L, run *r) {
     }
 }
 
+/* Begins to run the statement at idx (on the database e when it names no table): pushes
+** what the run needs; its own slot is first. */
+static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int params) {
+    idx = lua_absindex(L, idx);
     run *r = lua_newuserdatauv(L, sizeof *r, 0);
     memset(r, 0, sizeof *r);
     r->s = s;
@@ -137,12 +137,12 @@ static void leave_session(lua_State *L, run *r) {
     lua_pop(L, 1);
     for (int i = 0; i < r->nmakers; i++)
         r->makers[i].existing = existing;
+    if (plua_is_past(lua_touserdata(L, idx)))
+        leave_session(L, r);
     if (r->eager)
         plua_eager_begin(L, r->eager, r->makers, r->nmakers, r->ncolumns);
     if (r->nitems != 1 || !r->items[0].maker)
         r->rowmeta = plua_row_meta(L, r->cursor, idx, r->nitems);
-    if (plua_is_past(lua_touserdata(L, idx)))
-        leave_session(L, r);
     return r;
 }
 
