@@ -181,6 +181,10 @@ static bool has(lua_State *L, int idx, plua_collection *c, int item) {
     return set_has(L, idx, PLUA_C_COUNTS, item);
 }
 
+bool plua_collection_has(lua_State *L, int idx, plua_collection *c, int item) {
+    return has(L, idx, c, item);
+}
+
 /* ---- items ------------------------------------------------------------------------- */
 
 static void items_append(lua_State *L, int idx, plua_collection *c, int item) {
@@ -225,8 +229,10 @@ static void items_delete(lua_State *L, int idx, plua_collection *c, lua_Integer 
 /* ---- loading ----------------------------------------------------------------------- */
 
 void plua_collection_begin_load(lua_State *L, int idx, plua_collection *c) {
-    new_part(L, idx, PLUA_C_ITEMS);
+    if (c->n > 0 || c->filling) /* else the empty table will do */
+        new_part(L, idx, PLUA_C_ITEMS);
     c->n = 0;
+    c->filling = 0;
     c->counted = false;
 }
 
@@ -237,6 +243,8 @@ void plua_collection_put(lua_State *L, int idx, plua_collection *c) {
         lua_pushvalue(L, item);
         lua_rawseti(L, -2, ++c->n);
         lua_pop(L, 1);
+        if (c->counted)
+            count(L, idx, item, 1);
     }
     lua_pop(L, 1);
 }

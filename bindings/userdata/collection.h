@@ -18,7 +18,8 @@ typedef struct plua_collection {
     pl_relation *relation;
     pl_object *owner;
     lua_Integer n;
-    uint32_t epoch; /* of the session when loaded */
+    uint32_t epoch;   /* of the session when loaded */
+    uint32_t filling; /* number of the run whose rows fill it, or 0 */
     bool loaded;
     bool counted; /* counts is up to date */
     bool has_added, has_removed;
@@ -36,6 +37,9 @@ void plua_collection_ensure(lua_State *L, int idx, plua_collection *c);
 /* Fills it from the database: begin, then an item on top each, then end. */
 void plua_collection_begin_load(lua_State *L, int idx, plua_collection *c);
 void plua_collection_put(lua_State *L, int idx, plua_collection *c); /* [-1, +0, m] */
+
+/* Whether the item is in what is loaded so far. [-0, +0, m] */
+bool plua_collection_has(lua_State *L, int idx, plua_collection *c, int item);
 void plua_collection_end_load(lua_State *L, int idx, plua_collection *c);
 
 /* Adds or removes without telling the other side; nothing when it is so already. */

@@ -12,9 +12,8 @@ static void check_memory(lua_State *L, const void *p) {
         plua_nomem(L);
 }
 
-/* The condition of an option for rows of a mapper read from a source. */
-static pl_node *criterion(lua_State *L, pl_arena *a, const plua_option *o,
-                          const pl_mapper *m, pl_node *source) {
+pl_node *plua_option_criterion(lua_State *L, pl_arena *a, const plua_option *o,
+                               const pl_mapper *m, pl_node *source) {
     pl_node *n = o->criteria;
     for (size_t i = 0; source && i < m->ntables; i++) {
         n = pl_node_adapt(a, n, m->tables[i].table, NULL, source);
@@ -41,7 +40,7 @@ pl_node *plua_join_criteria(lua_State *L, pl_arena *a, const pl_node *stmt, pl_n
     for (const pl_node *n = stmt; n; n = plua_previous(n)) {
         const plua_option *o = plua_option_of(n);
         if (o && concerns(o, target->mapper)) {
-            on = pl_node_and(a, on, criterion(L, a, o, target->mapper, target->source));
+            on = pl_node_and(a, on, plua_option_criterion(L, a, o, target->mapper, target->source));
             check_memory(L, on);
         }
     }
@@ -122,7 +121,7 @@ static void push_with_joins(lua_State *L, int idx, const plua_option *o, pl_aren
     if (!is_concerned(old, o))
         return;
     pl_node *source = plain_source(copy->kids[2]);
-    pl_node *extra = criterion(L, a, o, old->ref, source);
+    pl_node *extra = plua_option_criterion(L, a, o, old->ref, source);
     copy->kids[3] = pl_node_and(a, copy->kids[3], extra);
     check_memory(L, copy->kids[3]);
 }
@@ -130,7 +129,7 @@ static void push_with_joins(lua_State *L, int idx, const plua_option *o, pl_aren
 /* Adds the condition for a mapper read from a source to the statement on top. */
 static void add_where(lua_State *L, const plua_option *o, pl_arena *a, const pl_mapper *m,
                       pl_node *source, int kept) {
-    pl_node *condition = criterion(L, a, o, m, source);
+    pl_node *condition = plua_option_criterion(L, a, o, m, source);
     int prev = lua_gettop(L);
     pl_node *n = plua_clause(L, PL_N_WHERE, prev, 1);
     n->kids[1] = condition;

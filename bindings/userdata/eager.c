@@ -1,133 +1,379 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** eager.c - see eager.h.
+** eager.c - see eager.h: rows that bring related objects along, and what is loaded when
+** all rows are there.
 **
-** Relationships asked for are loaded after the rows are there, one query for all objects
-** of a level (selectin); deeper steps follow from the objects that came in.
+** Each joined relationship keeps the list that it is filling; the same parent usually
+** comes in consecutive rows. What is loaded already (and not to be overwritten) stays.
 */
 #include "userdata/eager.h"
-#include "userdata/collection.h"
-#include "userdata/option.h"
+#include "userdata/plan.h"
 #include "userdata/query.h"
+#include "userdata/related.h"
 
-struct plua_eager {
-    plua_session *s;
-    const pl_node *stmt;
-};
+#include <string.h>
 
-static bool is_eager(pl_lazy lazy) {
-    return lazy == PL_LAZY_JOINED || lazy == PL_LAZY_SELECTIN ||
-           lazy == PL_LAZY_SUBQUERY || lazy == PL_LAZY_IMMEDIATE;
+enum { SLOT_OBJECT, SLOT_LIST, SLOT_BEGUN, SLOT_MET, SLOTS };
+
+/* ---- preparing --------------------------------------------------------------------- */
+
+/* Pushes the memory of a plan. */
+static plua_eager *new_eager(lua_State *L, plua_session *s, pl_arena *a,
+                             const pl_node *stmt) {
+    plua_eager *e = lua_newuserdatauv(L, sizeof *e, 0);
+    memset(e, 0, sizeof *e);
+    e->s = s;
+    e->arena = a;
+    e->user = stmt;
+    e->lastjoin = &e->joins;
+    e->run_number = (uint32_t)++plua_rt(L)->sequence;
+    return e;
 }
 
-static bool wants(const pl_node *stmt, const pl_mapper *m) {
-    for (const pl_node *n = stmt; n; n = plua_previous(n))
+static pl_node *source_of(const pl_node *entity) {
+    const pl_node *first = entity->nkids > 0 ? entity->kids[0] : NULL;
+    pl_node *source = first && first->nkids > 0 ? first->kids[0] : NULL;
+    return source && source->kind != PL_N_TABLE ? source : NULL;
+}
+
+static void plan(lua_State *L, plua_eager *e) {
+    for (int i = 0; i < e->nroots; i++) {
+        plua_root *root = &e->roots[i];
+        root->entity = plua_level_entity(L, e->arena, root->level, root->entity);
+        if (root->level)
+            plua_plan_root(L, e, i);
+    }
+    plua_plan_statement(L, e);
+}
+
+static bool is_select(const pl_node *stmt) {
+    for (; plua_previous(stmt); stmt = plua_previous(stmt))
+        if (stmt->kind == PL_N_RETURNING)
+            return false;
+    return stmt->kind == PL_N_SELECT || stmt->kind == PL_N_COMPOUND;
+}
+
+/* Pushes the levels of the statement's entities; whether one of them says anything. */
+static bool push_roots(lua_State *L, plua_eager *e, int idx) {
+    size_t n;
+    pl_node **items = plua_plan_items(L, e->arena, e->user, &n);
+    bool any = false;
+    e->nitems = (int)n;
+    e->roots = pl_arena_array(e->arena, n, sizeof *e->roots);
+    if (!e->roots)
+        plua_nomem(L);
+    for (size_t i = 0; i < n; i++) {
+        if (items[i]->kind != PL_N_ENTITY)
+            continue;
+        luaL_checkstack(L, 8, "too many entities");
+        plua_root *root = &e->roots[e->nroots++];
+        root->entity = items[i];
+        root->level = plua_push_level(L, e->user, idx, (pl_mapper *)items[i]->ref,
+                                      source_of(items[i]));
+        root->levelidx = lua_gettop(L);
+        any = any || root->level;
+    }
+    return any;
+}
+
+/* A quick look: most statements have no loader options and select no model that loads
+** anything along. */
+static bool says_anything(const pl_node *stmt) {
+    uint32_t first;
+    for (const pl_node *n = stmt; n; n = plua_previous(n)) {
         if (plua_option_of(n))
             return true;
-    for (size_t i = 0; m && i < m->nrelations; i++)
-        if (is_eager(m->relations[i]->lazy))
+        if (n->kind == PL_N_ADD_COLUMNS)
+            return true;
+    }
+    const pl_node *items = plua_statement_items(stmt, &first);
+    for (uint32_t i = first; items && i < items->nkids; i++)
+        if (items->kids[i]->kind == PL_N_ENTITY &&
+            plua_loads_eagerly(items->kids[i]->ref))
             return true;
     return false;
 }
 
-int plua_eager_prepare(lua_State *L, plua_session *s, int idx, plua_eager **out) {
+plua_eager *plua_eager_prepare(lua_State *L, plua_session *s, int idx) {
     const pl_node *stmt = lua_touserdata(L, idx);
-    uint32_t first = 0;
-    const pl_node *items = plua_statement_items(stmt, &first);
-    const pl_mapper *m =
-        items && items->nkids > first && items->kids[first]->kind == PL_N_ENTITY
-            ? items->kids[first]->ref
-            : NULL;
-    if (!m || !wants(stmt, m))
-        return idx;
-    plua_eager *e = lua_newuserdatauv(L, sizeof *e, 0);
-    *e = (plua_eager){s, stmt};
-    *out = e;
-    lua_pushvalue(L, idx);
-    return lua_gettop(L);
+    int top = lua_gettop(L);
+    if (!is_select(stmt) || !says_anything(stmt))
+        return NULL;
+    pl_arena *a = plua_arena(L);
+    plua_eager *e = new_eager(L, s, a, stmt);
+    if (!push_roots(L, e, idx)) {
+        plua_arena_done(a);
+        lua_settop(L, top);
+        return NULL;
+    }
+    plan(L, e);
+    return e;
+}
+
+plua_eager *plua_eager_extend(lua_State *L, plua_session *s, pl_arena *a, pl_node *stmt,
+                              int level) {
+    const plua_level *v = lua_touserdata(L, level);
+    if (!v)
+        return NULL;
+    plua_eager *e = new_eager(L, s, a, stmt);
+    size_t n;
+    pl_node **items = plua_plan_items(L, a, stmt, &n);
+    e->nitems = 1; /* the key before it is the loader's own */
+    e->nroots = 1;
+    e->roots = pl_arena_new(a, plua_root);
+    if (!e->roots)
+        plua_nomem(L);
+    e->roots[0] = (plua_root){.entity = items[n - 1], .level = v, .levelidx = level};
+    plan(L, e);
+    return e;
+}
+
+/* ---- reading ----------------------------------------------------------------------- */
+
+static bool is_later(plua_option_op way) {
+    return way == PLUA_O_SELECTIN || way == PLUA_O_SUBQUERY || way == PLUA_O_IMMEDIATE;
+}
+
+static bool mapper_loads_later(const plua_level *v, const pl_mapper *m) {
+    const plua_option *step;
+    for (size_t i = 0; i < m->nrelations; i++)
+        if (is_later(plua_level_way(v, m->relations[i], &step)))
+            return true;
+    for (size_t i = 0; i < m->nchildren; i++)
+        if (mapper_loads_later(v, m->children[i]))
+            return true;
+    return false;
+}
+
+static bool loads_later(const plua_level *v) {
+    return v && mapper_loads_later(v, v->mapper);
+}
+
+static void begin_join(lua_State *L, plua_eager *e, plua_joinload *j, int *column) {
+    plua_maker_begin(L, &j->maker, e->s, j->entity, *column);
+    j->maker.writer.levelidx = j->level ? j->levelidx : 0;
+    j->maker.existing = e->existing;
+    *column += (int)j->entity->nkids;
+    j->slots = lua_gettop(L) + 1;
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_newtable(L);
+    if (loads_later(j->level))
+        lua_newtable(L);
+    else
+        lua_pushnil(L);
 }
 
 void plua_eager_begin(lua_State *L, plua_eager *e, plua_maker *makers, int nmakers,
                       int ncolumns) {
-    (void)L;
-    (void)e;
-    (void)makers;
-    (void)nmakers;
-    (void)ncolumns;
-}
-
-void plua_eager_row(lua_State *L, plua_eager *e, const pl_slot *columns) {
-    (void)L;
-    (void)e;
-    (void)columns;
-}
-
-bool plua_eager_repeats(const plua_eager *e) {
-    (void)e;
-    return false;
-}
-
-/* Loads one relationship of every object in the list and then what `step` asks below. */
-static void load_step(lua_State *L, int list, pl_relation *r, const plua_option *below,
-                      int depth);
-
-static void load_defaults(lua_State *L, int list, int depth) {
-    lua_rawgeti(L, list, 1);
-    pl_object *o = lua_touserdata(L, -1) ? plua_test_instance(L, -1) : NULL;
-    lua_pop(L, 1);
-    for (size_t i = 0; o && depth < 3 && i < o->mapper->nrelations; i++)
-        if (is_eager(o->mapper->relations[i]->lazy))
-            load_step(L, list, o->mapper->relations[i], NULL, depth);
-}
-
-/* Appends what a relationship of the object on top holds to the list at `to`. [-1, +0] */
-static void gather(lua_State *L, int to, const pl_relation *r) {
-    pl_object *o = lua_touserdata(L, -1);
-    plua_relation_get(L, lua_gettop(L), o, o->mapper->relations[r->position]);
-    if (r->uselist) {
-        lua_Integer n = luaL_len(L, -1);
-        for (lua_Integer i = 1; i <= n; i++) {
-            lua_geti(L, -1, i);
-            lua_rawseti(L, to, (lua_Integer)lua_rawlen(L, to) + 1);
+    for (int i = 0; i < e->nroots && i < nmakers; i++) {
+        plua_root *root = &e->roots[i];
+        e->existing = makers[i].existing;
+        makers[i].writer.levelidx = root->level ? root->levelidx : 0;
+        root->later = loads_later(root->level);
+        if (root->later && e->nitems > 1) {
+            lua_newtable(L);
+            root->objects = lua_gettop(L);
         }
-        lua_pop(L, 1);
-    } else if (!lua_isnil(L, -1)) {
-        lua_rawseti(L, to, (lua_Integer)lua_rawlen(L, to) + 1);
-    } else {
-        lua_pop(L, 1);
+    }
+    for (plua_joinload *j = e->joins; j; j = j->next) {
+        luaL_checkstack(L, 20, "too many joins");
+        begin_join(L, e, j, &ncolumns);
+    }
+}
+
+/* Appends the object at `item` to the list at `list` unless it is there. */
+static void note(lua_State *L, int list, int item) {
+    lua_pushvalue(L, item);
+    if (lua_rawget(L, list) == LUA_TNIL) {
+        lua_pushvalue(L, item);
+        lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+        lua_pushvalue(L, item);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, list);
     }
     lua_pop(L, 1);
 }
 
-static void load_step(lua_State *L, int list, pl_relation *r, const plua_option *below,
-                      int depth) {
+static bool is_wanted(const plua_eager *e, const plua_collection *c) {
+    if (c->owner->session != e->s->cell)
+        return false;
+    return e->existing || !c->loaded || c->epoch != e->s->cell->epoch;
+}
+
+/* The list of a parent that the rows fill, NULL when it has what it needs. */
+static void begin_list(lua_State *L, plua_eager *e, plua_joinload *j, int parent,
+                       pl_object *o) {
+    plua_collection *c = plua_collection_of(L, parent, o, j->relation);
+    int idx = lua_gettop(L);
+    j->last = o;
+    j->list = c->filling == e->run_number && !c->loaded ? c : NULL;
+    if (!j->list && is_wanted(e, c)) {
+        int begun = j->slots + SLOT_BEGUN;
+        plua_collection_begin_load(L, idx, c);
+        c->filling = e->run_number;
+        c->loaded = false;
+        j->list = c;
+        lua_pushvalue(L, idx);
+        lua_rawseti(L, begun, (lua_Integer)lua_rawlen(L, begun) + 1);
+    }
+    lua_replace(L, j->slots + SLOT_LIST);
+}
+
+static void fill_list(lua_State *L, plua_eager *e, plua_joinload *j, int parent,
+                      pl_object *o) {
+    int idx = j->slots + SLOT_LIST;
+    if (o != j->last)
+        begin_list(L, e, j, parent, o);
+    if (!j->list || j->list->loaded || !j->current)
+        return;
+    if (j->checked && plua_collection_has(L, idx, j->list, j->slots + SLOT_OBJECT))
+        return;
+    lua_pushvalue(L, j->slots + SLOT_OBJECT);
+    plua_collection_put(L, idx, j->list);
+}
+
+/* The first row of a parent tells. */
+static void fill_scalar(lua_State *L, const plua_eager *e, plua_joinload *j, int parent,
+                        pl_object *o) {
+    if (o == j->last)
+        return;
+    j->last = o;
+    plua_relation_peek(L, parent, o, j->relation);
+    bool known = !lua_isnil(L, -1);
+    if (known && e->existing) {
+        plua_relation_old(L, parent, o, j->relation);
+        known = !lua_isnil(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    if (known)
+        return;
+    if (j->current)
+        lua_pushvalue(L, j->slots + SLOT_OBJECT);
+    else
+        lua_pushboolean(L, 0);
+    plua_relation_loaded(L, parent, o, j->relation);
+}
+
+static bool has_relation(const pl_object *o, const plua_joinload *j) {
+    return o && pl_object_state(o) == PL_PERSISTENT &&
+           pl_mapper_is(o->mapper, j->relation->mapper);
+}
+
+static void read_join(lua_State *L, plua_eager *e, plua_joinload *j, int root,
+                      const pl_slot *columns) {
+    int parent = j->up ? j->up->slots + SLOT_OBJECT : root;
+    pl_object *o = lua_touserdata(L, parent);
+    j->current = NULL;
+    if (!has_relation(o, j))
+        return;
+    j->current = plua_make(L, &j->maker, columns);
+    lua_replace(L, j->slots + SLOT_OBJECT);
+    if (j->current && lua_istable(L, j->slots + SLOT_MET))
+        note(L, j->slots + SLOT_MET, j->slots + SLOT_OBJECT);
+    if (j->relation->uselist)
+        fill_list(L, e, j, parent, o);
+    else
+        fill_scalar(L, e, j, parent, o);
+}
+
+void plua_eager_row(lua_State *L, plua_eager *e, int root, const pl_slot *columns) {
+    int object = lua_gettop(L);
+    if (e->roots[root].objects && lua_isuserdata(L, object))
+        note(L, e->roots[root].objects, object);
+    for (plua_joinload *j = e->joins; j; j = j->next) {
+        if (j->root == root && (!j->up || j->up->current))
+            read_join(L, e, j, object, columns);
+        else if (j->root == root)
+            j->current = NULL;
+    }
+}
+
+/* ---- when the rows are there ------------------------------------------------------- */
+
+static void end_lists(lua_State *L, const plua_joinload *j) {
+    int begun = j->slots + SLOT_BEGUN;
+    lua_Integer n = (lua_Integer)lua_rawlen(L, begun);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, begun, i);
+        plua_collection *c = lua_touserdata(L, -1);
+        c->filling = 0;
+        plua_collection_end_load(L, lua_gettop(L), c);
+        lua_pop(L, 1);
+    }
+}
+
+/* Pushes those in the list at `list` that lack a relationship. */
+static void push_lacking(lua_State *L, int list, const pl_relation *r, bool existing) {
     lua_newtable(L);
-    int next = lua_gettop(L);
-    lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+    int out = lua_gettop(L);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, list), found = 0;
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, list, i);
         pl_object *o = plua_test_instance(L, -1);
-        if (o && pl_mapper_is(o->mapper, r->mapper))
-            gather(L, next, r);
+        if (o && plua_lacks_relation(L, out + 1, o, r, existing))
+            lua_rawseti(L, out, ++found);
         else
             lua_pop(L, 1);
     }
-    if (below && below->relation)
-        load_step(L, next, below->relation, below->next, depth + 1);
-    load_defaults(L, next, depth + 1);
-    lua_settop(L, next - 1);
 }
 
-static bool loads(const plua_option *o) {
-    return o->relation && (o->op == PLUA_O_JOINED || o->op == PLUA_O_SELECTIN ||
-                           o->op == PLUA_O_SUBQUERY || o->op == PLUA_O_IMMEDIATE ||
-                           o->op == PLUA_O_DEFAULT);
+static bool is_root(const plua_eager *e, const plua_level *v) {
+    for (int i = 0; i < e->nroots; i++)
+        if (e->roots[i].level == v)
+            return true;
+    return false;
+}
+
+static bool loads_now(plua_option_op way, const plua_eager *with) {
+    return is_later(way) || (way == PLUA_O_JOINED && !with);
+}
+
+/* Loads the relationships of m that are not those of a mapper above it. */
+static void load_own(lua_State *L, plua_session *s, int list, int level,
+                     const pl_mapper *m, const plua_eager *with) {
+    const plua_level *v = lua_touserdata(L, level);
+    for (size_t i = 0; i < m->nrelations; i++) {
+        pl_relation *r = m->relations[i];
+        const plua_option *step;
+        plua_option_op way = plua_level_way(v, r, &step);
+        int top = lua_gettop(L);
+        if (m != v->mapper && r->mapper != m)
+            continue;
+        if (!loads_now(way, m == v->mapper ? with : NULL))
+            continue;
+        push_lacking(L, list, r, with && with->existing);
+        if (lua_rawlen(L, -1) > 0) {
+            plua_related q = {.r = r, .step = step, .level = level};
+            if (way == PLUA_O_SUBQUERY && with && is_root(with, v))
+                q.origin = with;
+            plua_load_related(L, s, &q, top + 1);
+        }
+        lua_settop(L, top);
+    }
+    for (size_t i = 0; i < m->nchildren; i++)
+        load_own(L, s, list, level, m->children[i], with);
+}
+
+void plua_load_eagerly(lua_State *L, plua_session *s, int list, int level,
+                       const plua_eager *with) {
+    const plua_level *v = lua_touserdata(L, level);
+    if (v && lua_rawlen(L, list) > 0)
+        load_own(L, s, list, level, v->mapper, with);
 }
 
 void plua_eager_finish(lua_State *L, plua_eager *e, int idx) {
-    for (const pl_node *n = e->stmt; n; n = plua_previous(n))
-        for (const plua_option *o = plua_option_of(n); o; o = o->also)
-            if (loads(o))
-                load_step(L, idx, o->relation, o->next, 0);
-    load_defaults(L, idx, 0);
+    for (const plua_joinload *j = e->joins; j; j = j->next)
+        if (j->relation->uselist)
+            end_lists(L, j);
+    for (int i = 0; i < e->nroots; i++) {
+        const plua_root *root = &e->roots[i];
+        if (root->later)
+            plua_load_eagerly(L, e->s, root->objects ? root->objects : idx,
+                              root->levelidx, e);
+    }
+    for (const plua_joinload *j = e->joins; j; j = j->next)
+        if (lua_istable(L, j->slots + SLOT_MET))
+            plua_load_eagerly(L, e->s, j->slots + SLOT_MET, j->levelidx, e);
 }

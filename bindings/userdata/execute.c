@@ -109,7 +109,6 @@ static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
 
 /* Instances of a query of the past have an identity in its result only. */
 static void leave_session(lua_State *L, run *r) {
-    r->eager = NULL;
     for (int i = 0; i < r->nmakers; i++) {
         lua_newtable(L);
         lua_replace(L, r->makers[i].map);
@@ -126,10 +125,12 @@ static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int
     r->s = s;
     if (s->autoflush)
         plua_session_autoflush(L, s);
-    int stmt = plua_eager_prepare(L, s, idx, &r->eager);
-    r->cursor = plua_cursor_open_on(L, s, e, stmt, NULL, params);
+    bool past = plua_is_past(lua_touserdata(L, idx));
+    r->eager = past ? NULL : plua_eager_prepare(L, s, idx);
+    r->cursor = plua_cursor_open_on(L, s, e, r->eager ? 0 : idx,
+                                    r->eager ? r->eager->run : NULL, params);
     r->cursoridx = lua_gettop(L);
-    plan_items(L, r, lua_touserdata(L, idx));
+    plan_items(L, r, r->eager ? r->eager->own : lua_touserdata(L, idx));
     int total = pl_stmt_column_count(r->cursor->stmt);
     r->columns = lua_newuserdatauv(L, (size_t)total * sizeof(pl_slot) + 1, 0);
     plua_execution_option(L, idx, "populate_existing");
@@ -137,10 +138,12 @@ static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int
     lua_pop(L, 1);
     for (int i = 0; i < r->nmakers; i++)
         r->makers[i].existing = existing;
-    if (plua_is_past(lua_touserdata(L, idx)))
+    if (past)
         leave_session(L, r);
-    if (r->eager)
+    if (r->eager) {
+        r->eager->params = params;
         plua_eager_begin(L, r->eager, r->makers, r->nmakers, r->ncolumns);
+    }
     if (r->nitems != 1 || !r->items[0].maker)
         r->rowmeta = plua_row_meta(L, r->cursor, idx, r->nitems);
     return r;
@@ -160,18 +163,19 @@ static bool next(lua_State *L, run *r) {
 }
 
 static void push_item(lua_State *L, run *r, const item *it) {
-    if (it->maker)
-        plua_make(L, it->maker, r->columns);
-    else
+    if (!it->maker) {
         plua_push_slot(L, it->type, &r->columns[it->first], NULL);
+        return;
+    }
+    plua_make(L, it->maker, r->columns);
+    if (r->eager)
+        plua_eager_row(L, r->eager, (int)(it->maker - r->makers), r->columns);
 }
 
 /* Pushes the current row: an instance, or a row of values. */
 static void push_row(lua_State *L, run *r) {
     if (r->nitems == 1 && r->items[0].maker) {
         push_item(L, r, &r->items[0]);
-        if (r->eager)
-            plua_eager_row(L, r->eager, r->columns);
         return;
     }
     lua_createtable(L, r->nitems, 0);
@@ -194,6 +198,45 @@ static bool may_repeat(const run *r, pl_node *stmt) {
            pl_statement_find(stmt, PL_N_JOINED);
 }
 
+/* Pushes what a row is told from others by: the instance, or a text of all its items. */
+static void push_identity(lua_State *L, const run *r, int row) {
+    if (!lua_istable(L, row)) {
+        lua_pushvalue(L, row);
+        return;
+    }
+    lua_pushliteral(L, "");
+    for (int i = 1; i <= r->nitems; i++) {
+        lua_rawgeti(L, row, i);
+        if (r->items[i - 1].maker) {
+            lua_pushfstring(L, "%p;", lua_touserdata(L, -1));
+        } else {
+            size_t len;
+            const char *type = luaL_typename(L, -1);
+            luaL_tolstring(L, -1, &len);
+            lua_pushfstring(L, "%s%I:", type, (lua_Integer)len);
+            lua_insert(L, -2);
+            lua_concat(L, 2);
+        }
+        lua_remove(L, -2);
+        lua_concat(L, 2);
+    }
+}
+
+/* Whether the row on top is not in the set at `seen` yet; puts it there. [-0, +0, m] */
+static bool is_new_row(lua_State *L, const run *r, int seen) {
+    push_identity(L, r, lua_gettop(L));
+    lua_pushvalue(L, -1);
+    bool is_new = lua_rawget(L, seen) == LUA_TNIL;
+    lua_pop(L, 1);
+    if (is_new) {
+        lua_pushboolean(L, 1);
+        lua_rawset(L, seen);
+    } else {
+        lua_pop(L, 1);
+    }
+    return is_new;
+}
+
 /* All rows as a list. [-0, +1, v] */
 static lua_Integer collect(lua_State *L, run *r, lua_Integer max) {
     lua_newtable(L);
@@ -202,19 +245,15 @@ static lua_Integer collect(lua_State *L, run *r, lua_Integer max) {
     if (unique)
         lua_newtable(L);
     lua_Integer n = 0;
+    const void *last = NULL; /* the instance of the row before */
     while (n < max && next(L, r)) {
         push_row(L, r);
-        if (unique) {
-            lua_pushvalue(L, -1);
-            if (lua_rawget(L, list + 1) != LUA_TNIL) {
-                lua_settop(L, list + 1);
-                continue;
-            }
+        const void *row = unique ? lua_touserdata(L, -1) : NULL;
+        if (unique && ((row && row == last) || !is_new_row(L, r, list + 1))) {
             lua_pop(L, 1);
-            lua_pushvalue(L, -1);
-            lua_pushboolean(L, 1);
-            lua_rawset(L, list + 1);
+            continue;
         }
+        last = row;
         lua_rawseti(L, list, ++n);
     }
     plua_cursor_close(r->cursor);
@@ -449,7 +488,11 @@ static int each_next(lua_State *L) {
     int top = lua_gettop(L);
     for (int i = 0; i < r->nitems; i++)
         push_item(L, r, &r->items[i]);
-    for (int i = 0; i < r->nmakers; i++) {
+    for (int i = 1; r->eager && i <= n; i++) { /* it keeps more there than pages */
+        lua_pushvalue(L, i);
+        lua_rawseti(L, lua_upvalueindex(2), i);
+    }
+    for (int i = 0; i < r->nmakers && !r->eager; i++) {
         lua_pushvalue(L, r->makers[i].writer.pageidx);
         lua_rawseti(L, lua_upvalueindex(2), r->makers[i].writer.pageidx);
     }

@@ -7,6 +7,7 @@
 #include "userdata/cursor.h"
 #include "userdata/event.h"
 #include "userdata/json.h"
+#include "userdata/level.h"
 #include "userdata/materialize.h"
 #include "userdata/node.h"
 #include "userdata/related.h"
@@ -248,6 +249,11 @@ void plua_instance_load(lua_State *L, int idx, pl_object *o, uint16_t slot) {
     if (o->slots[slot].tag == PL_UNSET && pl_object_state(o) == PL_PERSISTENT) {
         plua_session *s = plua_object_session(o);
         plua_session_usable(L, s);
+        if (plua_level_forbids(plua_push_level_of(L, idx, o), slot))
+            plua_raise_hint(L, PL_EINVALID, "load it with the query: db.undefer(...)",
+                            "'%s' is not available due to raiseload = true",
+                            o->mapper->attrs[slot].label);
+        lua_pop(L, 1);
         load_missing(L, s, idx, o, slot);
     }
 }
@@ -315,23 +321,17 @@ void plua_identity_of(lua_State *L, const pl_object *o, const pl_relation *r) {
 /* ---- relationships ----------------------------------------------------------------- */
 
 static bool lacks_relation(lua_State *L, int idx, pl_object *o, const void *what) {
-    const pl_relation *r = what;
-    if (pl_object_state(o) != PL_PERSISTENT || !pl_mapper_is(o->mapper, r->mapper))
-        return false;
-    plua_relation_peek(L, idx, o, r);
-    bool lacks = lua_isnil(L, -1);
-    const plua_collection *c = lacks ? NULL : plua_test_collection(L, -1);
-    if (c)
-        lacks = !c->loaded || c->epoch != o->session->epoch;
-    lua_pop(L, 1);
-    return lacks;
+    return plua_lacks_relation(L, idx, o, what, false);
+}
+
+__attribute__((noreturn)) static void refuse_load(lua_State *L, const pl_object *o,
+                                                  const pl_relation *r) {
+    plua_raise_hint(L, PL_EINVALID, "load it with the query: db.selectinload(...)",
+                    "'%s.%s' is not available due to lazy='raise'", o->mapper->name,
+                    r->name);
 }
 
 static void check_loadable(lua_State *L, const pl_object *o, const pl_relation *r) {
-    if (r->lazy == PL_LAZY_RAISE)
-        plua_raise_hint(L, PL_EINVALID, "load it with the query: db.selectinload(...)",
-                        "'%s.%s' is not available due to lazy='raise'", o->mapper->name,
-                        r->name);
     if (pl_object_attached(o))
         return;
     plua_instance_describe(L, o);
@@ -349,29 +349,70 @@ static void ensure_key(lua_State *L, int idx, pl_object *o, const pl_relation *r
             plua_instance_load(L, idx, o, r->pairs[i].local_slot);
 }
 
+/* Pushes what the identity map says of a MANY_TO_ONE: the object or false; nil when it
+** does not know, or the query said more of the target than its key. [-0, +1, m] */
+static void push_known(lua_State *L, const pl_object *o, const pl_relation *r,
+                       const plua_option *step) {
+    bool plain = r->direction == PL_MANY_TO_ONE && r->to_key && r->simple;
+    if (plain && !(step && (step->criteria || step->of_type)))
+        plua_identity_of(L, o, r);
+    else
+        lua_pushnil(L);
+}
+
+/* Loads for the object at idx, and for its siblings unless an option says otherwise. The
+** level of the object is at `level`. */
+static void load_with_peers(lua_State *L, plua_session *s, int idx, pl_object *o,
+                            pl_relation *r, const plua_option *step, int level) {
+    int top = lua_gettop(L);
+    bool many = batches(s, o) && !(step && step->no_batch);
+    plua_related q = {.r = r, .step = step, .level = level};
+    push_peers(L, s, idx, o, many, lacks_relation, r);
+    plua_load_related(L, s, &q, top + 1);
+    lua_settop(L, top);
+}
+
+/* A relationship that is not to be loaded is empty. */
+static void set_empty(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    if (r->uselist) {
+        plua_collection *c = plua_collection_of(L, idx, o, r);
+        plua_collection_begin_load(L, lua_gettop(L), c);
+        plua_collection_end_load(L, lua_gettop(L), c);
+        lua_pop(L, 1);
+    } else {
+        lua_pushboolean(L, 0);
+        plua_relation_loaded(L, idx, o, r);
+    }
+}
+
 void plua_load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r) {
     if (!(o->status & PL_OBJ_KEYED) || pl_object_state(o) == PL_DELETED)
         return;
     idx = lua_absindex(L, idx);
+    int top = lua_gettop(L);
+    const plua_option *step;
+    plua_option_op way = plua_level_way(plua_push_level_of(L, idx, o), r, &step);
+    bool only_sql = step ? step->sql_only : r->args.raise_on_sql;
+    if (way == PLUA_O_NOLOAD) {
+        set_empty(L, idx, o, r);
+        lua_settop(L, top);
+        return;
+    }
+    if (way == PLUA_O_RAISE && !only_sql)
+        refuse_load(L, o, r);
     check_loadable(L, o, r);
     plua_session *s = plua_object_session(o);
     plua_session_usable(L, s);
     if (s->autoflush)
         plua_session_autoflush(L, s);
     ensure_key(L, idx, o, r);
-    int top = lua_gettop(L);
-    if (r->direction == PL_MANY_TO_ONE && r->to_key && r->simple) {
-        plua_identity_of(L, o, r);
-        if (!lua_isnil(L, -1)) {
-            plua_relation_loaded(L, idx, o, r);
-            return;
-        }
-        lua_pop(L, 1);
-        push_peers(L, s, idx, o, batches(s, o), lacks_relation, r);
-        plua_load_scalars(L, s, r, top + 1);
+    push_known(L, o, r, step);
+    if (!lua_isnil(L, -1)) {
+        plua_relation_loaded(L, idx, o, r);
     } else {
-        push_peers(L, s, idx, o, batches(s, o), lacks_relation, r);
-        plua_load_lists(L, s, r, top + 1);
+        if (way == PLUA_O_RAISE)
+            refuse_load(L, o, r);
+        load_with_peers(L, s, idx, o, r, step, top + 1);
     }
     lua_settop(L, top);
 }

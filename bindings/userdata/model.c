@@ -308,6 +308,9 @@ static void read_args(lua_State *L, plua_model *model, pl_relation_args *a) {
     a->single_parent = plua_field_bool(L, 3, "single_parent", false);
     a->post_update = plua_field_bool(L, 3, "post_update", false);
     a->passive_updates_off = plua_field_bool(L, 3, "passive_updates_off", false);
+    a->innerjoin = plua_field_bool(L, 3, "innerjoin", false);
+    a->raise_on_sql = plua_field_bool(L, 3, "raise_on_sql", false);
+    a->join_depth = (int)plua_field_int(L, 3, "join_depth", 0);
     lua_getfield(L, 3, "secondary_table");
     plua_table *u = plua_test_table(L, -1);
     a->secondary_table = u ? u->t : NULL;

@@ -34,13 +34,17 @@ static void new_page(lua_State *L, plua_writer *w, pl_mapper *m, size_t need) {
     size = (size + PAGE_ALIGN - 1) / PAGE_ALIGN * PAGE_ALIGN;
     if (w->expect < PAGE_MAX)
         w->expect = w->expect * 4 < PAGE_MAX ? w->expect * 4 : PAGE_MAX;
-    plua_page *p = lua_newuserdatauv(L, sizeof *p + size, w->cohortidx ? 1 : 0);
+    plua_page *p = lua_newuserdatauv(L, sizeof *p + size, w->cohortidx ? 2 : 0);
     *p = (plua_page){.mapper = m, .size = (uint32_t)size};
     if (w->cohortidx) {
         lua_pushvalue(L, -1);
         lua_rawseti(L, w->cohortidx, (lua_Integer)lua_rawlen(L, w->cohortidx) + 1);
         lua_pushvalue(L, w->cohortidx);
         lua_setiuservalue(L, -2, 1);
+        if (w->levelidx) {
+            lua_pushvalue(L, w->levelidx);
+            lua_setiuservalue(L, -2, 2);
+        }
     }
     lua_replace(L, w->pageidx);
     w->page = p;

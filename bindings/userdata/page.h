@@ -28,6 +28,7 @@ typedef struct plua_writer {
     plua_page *page;
     int pageidx;   /* stack index of the page, or nil there */
     int cohortidx; /* stack index of the cohort table, or 0: none */
+    int levelidx;  /* stack index of the level of its instances (level.h), or 0 */
     size_t expect; /* bytes of the next page */
     bool sparse;   /* numbers may repeat, or be PL_NO_SLOT, which is left out */
 } plua_writer;

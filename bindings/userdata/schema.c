@@ -242,7 +242,7 @@ static void read_default(lua_State *L, plua_table *u, pl_column *c, int opts,
     lua_settop(L, opts);
 }
 
-static void read_flags(lua_State *L, int opts, pl_column *c) {
+static void read_flags(lua_State *L, plua_table *u, int opts, pl_column *c) {
     c->primary_key = plua_field_bool(L, opts, "primary_key", false);
     c->nullable_given = plua_field_bool(L, opts, "nullable_given", false);
     c->nullable = plua_field_bool(L, opts, "nullable", !c->primary_key);
@@ -253,6 +253,7 @@ static void read_flags(lua_State *L, int opts, pl_column *c) {
     c->no_autoincrement = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
     lua_pop(L, 1);
     c->deferred = plua_field_bool(L, opts, "deferred", false);
+    c->deferred_group = keep(u, plua_field_str(L, opts, "deferred_group"));
     c->persisted = plua_field_bool(L, opts, "persisted", false);
     c->ext = (int)plua_field_int(L, opts, "ext", 0);
 }
@@ -273,7 +274,7 @@ static int table_column(lua_State *L) {
     const char *key = plua_field_str(L, 2, "key");
     if (key)
         c->key = keep(u, key);
-    read_flags(L, 2, c);
+    read_flags(L, u, 2, c);
     c->server_default = keep(u, plua_field_str(L, 2, "server_default"));
     c->server_onupdate = keep(u, plua_field_str(L, 2, "server_onupdate"));
     c->computed = keep(u, plua_field_str(L, 2, "computed"));

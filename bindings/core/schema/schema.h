@@ -50,6 +50,7 @@ struct pl_column {
     bool autoincrement; /* AUTOINCREMENT was asked for */
     bool no_autoincrement;
     bool deferred;
+    const char *deferred_group; /* undefer_group's name, or NULL */
     bool finished; /* pl_table_finish has made its constraint and index */
     pl_default dflt;
     pl_default onupdate;

@@ -142,7 +142,9 @@ typedef struct pl_relation_args {
     const char *cascade; /* "all, delete-orphan" */
     int passive_deletes;
     bool passive_deletes_given;
+    int join_depth; /* eager by declaration: how often along a cycle */
     bool viewonly, single_parent, post_update, passive_updates_off, collection;
+    bool innerjoin, raise_on_sql;
     pl_column **foreign_keys; /* NULL: inferred */
     size_t nforeign_keys;
     pl_column **remote_side;

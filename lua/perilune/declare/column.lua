@@ -15,7 +15,7 @@ Constraint.__index = Constraint
 local M = { Column = Column, ForeignKey = ForeignKey, Constraint = Constraint }
 
 local column_options = set [[name type primary_key nullable unique index default server_default onupdate
-  server_onupdate autoincrement comment key deferred info doc computed persisted collation
+  server_onupdate autoincrement comment key deferred deferred_group info doc computed persisted collation
   renamed_from quote]]
 
 --- db.Column{[name,] type, ForeignKey..., primary_key =, nullable =, ...}.

@@ -133,6 +133,7 @@ local function relation_args(db, model, target, o, extra)
     uselist = uselist, lazy = lazy ~= nil and lazy_words[lazy] or nil, cascade = o.cascade,
     passive_deletes = passive == "all" and 2 or passive and 1 or 0, passive_deletes_given = passive ~= nil,
     viewonly = o.viewonly, single_parent = o.single_parent, post_update = o.post_update,
+    innerjoin = o.innerjoin, join_depth = o.join_depth, raise_on_sql = lazy == "raise_on_sql",
     passive_updates_off = o.passive_updates == false, by_backref = extra.by_backref,
     foreign_keys = column_list(db, model, o.foreign_keys),
     remote_side = column_list(db, model, o.remote_side),

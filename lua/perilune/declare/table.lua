@@ -48,7 +48,8 @@ function tables.add_column(db, t, c, key)
   local out = {
     name = name, key = o.key or key, type = o.type, primary_key = o.primary_key,
     nullable = o.nullable, nullable_given = o.nullable ~= nil, unique = o.unique, index = o.index,
-    autoincrement = o.autoincrement, deferred = o.deferred, comment = o.comment,
+    autoincrement = o.autoincrement, deferred = o.deferred and true or o.deferred_group ~= nil,
+    deferred_group = o.deferred_group, comment = o.comment,
     server_default = server_text(o.server_default), server_onupdate = server_text(o.server_onupdate),
     computed = o.computed, persisted = o.persisted, collation = o.collation,
     renamed_from = o.renamed_from,
