@@ -434,7 +434,12 @@ static void key_values(lua_State *L, const pl_mapper *m, int idx, pl_slot *value
 
 static int get(lua_State *L, plua_session *s, pl_mapper *m, int idx) {
     pl_slot values[PL_MAX_KEY];
-    key_values(L, m, idx, values);
+    const pl_attr *key = &m->attrs[m->pk[0]];
+    if (m->npk == 1 && lua_isinteger(L, idx) && lua_gettop(L) == idx &&
+        (key->type->kind == PL_K_INTEGER || key->type->kind == PL_K_BIGINT))
+        values[0] = (pl_slot){.tag = PL_INT, .v.i = lua_tointeger(L, idx)};
+    else
+        key_values(L, m, idx, values);
     plua_get(L, s, m, values, false);
     return 1;
 }

@@ -305,20 +305,33 @@ static int index_missing(lua_State *L, pl_object *o) {
     plua_no_attribute(L, o->mapper, name ? name : luaL_tolstring(L, 2, NULL));
 }
 
-static int instance_index(lua_State *L) {
-    pl_object *o = lua_touserdata(L, 1);
+/* Any member but a column that is known already. */
+static int index_member(lua_State *L, pl_object *o, plua_known *known, const char *name) {
     lua_pushvalue(L, 2);
-    int type = lua_rawget(L, MEMBERS);
-    if (type == PLUA_MEMBER) {
-        int kind;
-        int n = plua_member(L, -1, &kind);
-        if (kind == PLUA_MEMBER_COLUMN)
-            push_slot(L, 1, o, (uint16_t)n);
-        else
-            plua_relation_get(L, 1, o, o->mapper->relations[n]);
+    int kind, type = lua_rawget(L, MEMBERS);
+    if (type == LUA_TNIL)
+        return index_missing(L, o);
+    if (type != PLUA_MEMBER)
+        return index_other(L);
+    int n = plua_member(L, -1, &kind);
+    if (kind == PLUA_MEMBER_RELATION) {
+        plua_relation_get(L, 1, o, o->mapper->relations[n]);
         return 1;
     }
-    return type == LUA_TNIL ? index_missing(L, o) : index_other(L);
+    if (name)
+        *known = (plua_known){name, (uint16_t)n};
+    push_slot(L, 1, o, (uint16_t)n);
+    return 1;
+}
+
+static int instance_index(lua_State *L) {
+    pl_object *o = lua_touserdata(L, 1);
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
+    plua_known *known = plua_model_known(lua_touserdata(L, THEMODEL), name);
+    if (!name || known->name != name)
+        return index_member(L, o, known, name);
+    push_slot(L, 1, o, known->slot);
+    return 1;
 }
 
 static void set_private(lua_State *L, pl_object *o, const char *name) {

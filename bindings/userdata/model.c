@@ -180,10 +180,16 @@ static void push_meta(lua_State *L, int model) {
     plua_mark_instance_meta(L);
 }
 
+/* The members change. */
+static void forget_known(plua_model *model) {
+    memset(model->known, 0, sizeof model->known);
+}
+
 /* Puts the mapper's attributes and relationships among the members (again). */
 static void refresh_members(lua_State *L, int idx) {
     plua_model *model = lua_touserdata(L, idx);
     pl_mapper *m = model->mapper;
+    forget_known(model);
     lua_getiuservalue(L, idx, PLUA_MODEL_MEMBERS);
     int members = lua_gettop(L);
     for (int i = 0; i < m->nslots; i++)
@@ -346,8 +352,10 @@ static int model_refresh(lua_State *L) {
     return 0;
 }
 
+/* core.model_members(model): for the Lua side, which may write to it until it next asks.
+ */
 static int model_members(lua_State *L) {
-    check_model(L, 1);
+    forget_known(check_model(L, 1));
     lua_getiuservalue(L, 1, PLUA_MODEL_MEMBERS);
     return 1;
 }
@@ -558,6 +566,7 @@ static int model_index(lua_State *L) {
 /* Functions become methods at once; anything else is declared by the Lua side. */
 static int model_newindex(lua_State *L) {
     if (lua_isfunction(L, 3)) {
+        forget_known(lua_touserdata(L, 1));
         lua_getiuservalue(L, 1, PLUA_MODEL_MEMBERS);
         lua_pushvalue(L, 2);
         lua_pushvalue(L, 3);

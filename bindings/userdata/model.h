@@ -12,6 +12,17 @@
 #include "userdata/database.h"
 #include "userdata/node.h"
 
+/*
+** Columns by the address of their name, which as a key of the members stays where it is:
+** what reading an attribute needs, without a look into a table. Forgotten whenever the
+** members may change.
+*/
+enum { PLUA_KNOWN = 64 };
+typedef struct plua_known {
+    const char *name; /* NULL: free */
+    uint16_t slot;
+} plua_known;
+
 typedef struct plua_model {
     const char *get_sql; /* SELECT by key, NULL until first used; see get.c */
     size_t get_len;
@@ -21,7 +32,15 @@ typedef struct plua_model {
     pl_node *entity; /* ENTITY node over the plain table, in the metadata's memory */
     bool attribute_events; /* validators or set/append/remove listeners */
     bool instance_events;  /* init, load, refresh, expire listeners */
+    plua_known known[PLUA_KNOWN];
 } plua_model;
+
+/* Where a column of that name is known, or else would be: one of two places. */
+static inline plua_known *plua_model_known(plua_model *model, const char *name) {
+    uint64_t hash = (uint64_t)(uintptr_t)name * UINT64_C(0x9E3779B97F4A7C15);
+    plua_known *known = &model->known[hash >> 32 & (PLUA_KNOWN - 2)];
+    return known->name && known->name != name ? known + 1 : known;
+}
 
 enum {
     PLUA_MODEL_MEMBERS = 1,

@@ -21,9 +21,19 @@ plua_session *plua_test_session(lua_State *L, int idx) {
     return luaL_testudata(L, idx, PLUA_SESSION);
 }
 
+/* Whether the value is a session by upvalue 1 of the running method, the class. */
+static bool is_self(lua_State *L, int idx) {
+    if (idx != 1 || !lua_getmetatable(L, idx))
+        return false;
+    bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
+    lua_pop(L, 1);
+    return same;
+}
+
 plua_session *plua_check_session(lua_State *L, int idx, const char *method) {
-    plua_session *s = idx == 1 ? plua_checkself(L, PLUA_SESSION, method)
-                               : luaL_checkudata(L, idx, PLUA_SESSION);
+    plua_session *s = is_self(L, idx) ? lua_touserdata(L, idx)
+                      : idx == 1      ? plua_checkself(L, PLUA_SESSION, method)
+                                      : luaL_checkudata(L, idx, PLUA_SESSION);
     if (s->closed)
         plua_raise_hint(L, PL_EINVALID, "use db.session of the current context",
                         "this session is closed");
@@ -772,12 +782,18 @@ static const luaL_Reg meta[] = {
     {NULL, NULL},
 };
 
+/* Adds methods to the table on top; each has the class below it as upvalue 1. */
+static void set_methods(lua_State *L, const luaL_Reg *list) {
+    lua_pushvalue(L, -2);
+    luaL_setfuncs(L, list, 1);
+}
+
 int plua_open_session(lua_State *L) {
     plua_class(L, PLUA_SESSION, meta, NULL);
     lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    luaL_setfuncs(L, plua_session_transaction_methods, 0);
-    luaL_setfuncs(L, plua_session_run_methods, 0);
+    set_methods(L, methods);
+    set_methods(L, plua_session_transaction_methods);
+    set_methods(L, plua_session_run_methods);
     lua_pushvalue(L, -1);
     plua_shared(L);
     lua_insert(L, -2);
