@@ -198,6 +198,41 @@ describe("a statement", function()
       db.select(User.name):where(User.age:eq(db.bindparam("age", 1)))):scalar())
   end)
 
+  it("takes the rows of an insert as parameters", function()
+    local function all()
+      local out = {}
+      for id, word, n in db.select(Counter.id, Counter.word, Counter.n):order_by(Counter.id):each() do
+        out[#out + 1] = ("%d %s %d"):format(id, word, n)
+      end
+      return table.concat(out, ", ")
+    end
+    assert.equal(2, db.session:execute(db.insert(Counter), { { word = "a" }, { n = 3 } }).rowcount)
+    assert.equal(1, db.session:execute(db.insert(Counter), { word = "b" }).rowcount)
+    assert.equal(1, db.session:execute(db.insert(Counter)).rowcount)
+    assert.equal("1 a 7, 2 none 3, 3 b 7, 4 none 7", all())
+    local many = {}
+    for i = 1, 450 do many[i] = { word = "w" .. i, n = i } end
+    local made = db.session:execute(db.insert(Counter):returning(Counter.id, Counter.n), many)
+    assert.equal(450, #made)
+    assert.equal(450, made[450].n)
+    assert.equal(454, made[450].id)
+    raises("ArgumentError", "parameters%[2%] must be a table", function()
+      db.session:execute(db.insert(Counter), { { word = "a" }, "b" })
+    end)
+    raises("ArgumentError", "wrd", function()
+      db.session:execute(db.insert(Counter), { { wrd = "a" } })
+    end)
+  end)
+
+  it("runs once for each of a list of parameters", function()
+    db.session:execute(db.insert(Counter), { { id = 1 }, { id = 2 }, { id = 3 } })
+    local update = db.update(Counter):where(Counter.id:eq(db.bindparam "i")):values { n = db.bindparam "to" }
+    assert.equal(2, db.session:execute(update, { { i = 1, to = 10 }, { i = 3, to = 30 }, { i = 9, to = 1 } }).rowcount)
+    assert.equal("[(10), (7), (30)]", tostring(db.select(Counter.n):order_by(Counter.id):all()))
+    db.session:execute(db.text "insert into counter (id, n) values (:i, :n)", { { i = 5, n = 1 }, { i = 6, n = 2 } })
+    assert.equal(5, db.select(Counter.id):count())
+  end)
+
   it("is compiled once for each shape", function()
     local core = require "perilune.core"
     local function run(n)

@@ -572,6 +572,30 @@ static plua_engine *bind_option(lua_State *L, plua_session *s, int idx) {
     return e;
 }
 
+/* Whether a statement is an INSERT without rows: they come with the parameters. */
+static bool is_open_insert(pl_node *stmt) {
+    return pl_statement_head(stmt)->kind == PL_N_INSERT &&
+           !pl_statement_find(stmt, PL_N_ROWS) &&
+           !pl_statement_find(stmt, PL_N_FROM_SELECT);
+}
+
+static bool is_list(lua_State *L, int idx) {
+    bool list = lua_istable(L, idx) && lua_rawgeti(L, idx, 1) == LUA_TTABLE;
+    lua_settop(L, 4);
+    return list;
+}
+
+/* The same with a list of parameters, or for an INSERT that gets its rows from them. */
+static lua_Integer execute_rows(lua_State *L, bool open) {
+    plua_shared(L);
+    lua_getfield(L, -1, "execute_rows");
+    for (int i = 1; i <= 4; i++)
+        lua_pushvalue(L, i);
+    lua_pushboolean(L, open);
+    lua_call(L, 5, 1);
+    return (lua_Integer)lua_rawlen(L, -1);
+}
+
 /* Runs the statement at 2 with the parameters at 3 and the options at 4, {bind = key or
 ** engine} for text that is not for the default database; pushes a list or a row count. */
 static lua_Integer execute(lua_State *L, plua_session *s) {
@@ -580,6 +604,9 @@ static lua_Integer execute(lua_State *L, plua_session *s) {
     if (!lua_isnoneornil(L, 3))
         luaL_checktype(L, 3, LUA_TTABLE);
     lua_settop(L, 4);
+    bool open = is_open_insert(lua_touserdata(L, 2));
+    if (open || is_list(L, 3))
+        return execute_rows(L, open);
     plua_engine *e = bind_option(L, s, 4);
     lua_settop(L, 3);
     int base = lua_gettop(L);

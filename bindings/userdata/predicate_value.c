@@ -364,7 +364,7 @@ static void call_function(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
     plua_predicate_value(e, t->a);
     bool function = lua_iscfunction(L, -1);
-    if (lua_isuserdata(L, -1) && luaL_getmetafield(L, -1, "__call") != LUA_TNIL) {
+    if (luaL_getmetafield(L, -1, "__call") != LUA_TNIL) {
         function = lua_iscfunction(L, -1);
         lua_pop(L, 1);
     }

@@ -151,7 +151,7 @@ __attribute__((noreturn)) void plua_bad_stored(lua_State *L, const pl_type *t,
     push_any(L, t, s, where);
     const char *text = luaL_tolstring(L, -1, NULL);
     plua_raise_at(L, PL_EVALUE, where ? where : "result",
-                  "the stored value '%s' is not a %s", text, pl_kind_name(t->kind));
+                  "the stored value '%s' is not of type %s", text, pl_kind_name(t->kind));
 }
 
 typedef struct conversion {

@@ -41,13 +41,22 @@ static void store_text(lua_State *L, int idx, const char *text, size_t len,
 
 /* ---- dates ------------------------------------------------------------------------- */
 
-/* Makes a value of the kind from a string or number by the script's own constructor. */
-static void construct(lua_State *L, int idx, const char *constructor) {
+/* Makes a value of the kind from a string or number by the script's own constructor,
+*whose
+** error becomes one about the attribute. */
+static void construct(lua_State *L, int idx, const char *constructor, const char *where) {
     plua_shared(L);
     lua_getfield(L, -1, "namespace");
     lua_getfield(L, -1, constructor);
     lua_pushvalue(L, idx);
-    lua_call(L, 1, 1);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        if (!where || !lua_istable(L, -1))
+            lua_error(L);
+        lua_getfield(L, -1, "name");
+        lua_getfield(L, -2, "message");
+        plua_raise_at(L, pl_code_named(lua_tostring(L, -2)), where, "%s",
+                      lua_tostring(L, -1));
+    }
     lua_replace(L, idx);
     lua_pop(L, 2);
 }
@@ -91,7 +100,7 @@ void plua_store_temporal(lua_State *L, int idx, const pl_type *t, const char *wh
         bool makes = type == LUA_TNUMBER || type == LUA_TTABLE || type == LUA_TSTRING;
         if (!makes)
             plua_value_error(L, idx, where, k->wanted);
-        construct(L, idx, k->constructor);
+        construct(L, idx, k->constructor, where);
         if (!k->test(L, idx, &v))
             plua_value_error(L, idx, where, k->wanted);
     }

@@ -42,6 +42,7 @@ for _, name in ipairs { "make_transient", "make_transient_to_detached" } do
   namespace[name] = core[name]
   M[name] = core[name]
 end
+core.shared().execute_rows = later("rows", "execute")
 core.shared().session_methods.merge = later("merge", "merge")
 
 M._VERSION = "Perilune " .. core.version
