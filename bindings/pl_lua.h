@@ -45,6 +45,18 @@ typedef struct pl_watch {
     int (*poll)(void *ud);
     /* a statement that may have been polled has ended, or NULL: costs a clock reading */
     void (*ended)(void *ud);
+    /* a statement gave a row, or NULL; not 0 stops it: InterruptError */
+    int (*row)(void *ud);
+    /* a statement is compiled, or NULL: the database's action code, names, schema and the
+     * view or trigger that asks; 0 allow, 1 deny, 2 read as NULL */
+    int (*authorize)(void *ud, int action, const char *a, const char *b,
+                     const char *schema, const char *via);
+    /* a database is to be opened, by file or NULL for one in memory: 0, or why not */
+    const char *(*opening)(void *ud, const char *path, int readonly);
+    /* it was, or a session takes it again: the database's own handle. Why not, or 0 */
+    const char *(*opened)(void *ud, void *handle, int again);
+    /* and was closed */
+    void (*closed)(void *ud);
     /* rows so far of a bulk insert of that model, or NULL */
     void (*progress)(void *ud, const char *model, long long done, long long total);
 } pl_watch;

@@ -89,6 +89,7 @@ static plua_engine *new_engine(lua_State *L, plua_db *db, const char *key) {
     if (!e)
         plua_nomem(L);
     e->db = db;
+    e->watch = db->watch;
     e->key = pl_arena_str(&db->objects, key);
     pl_metadata_init(&e->md, db->objects.alloc, plua_rt(L)->alloc);
     e->md.bind_key = e->key;
@@ -140,6 +141,27 @@ plua_site *plua_engine_configured(const plua_engine *e, int app) {
 
 static void set_hooks(plua_engine *e, pl_conn *c);
 
+static pl_code refused(const char *why, pl_error *err) {
+    return why ? pl_fail(err, PL_EOPERATIONAL, "%s", why) : PL_OK;
+}
+
+/* The host may have a say in which databases are opened. */
+static pl_code ask_opening(const plua_site *site, pl_error *err) {
+    const pl_watch *watch = site->engine->watch;
+    if (!watch || !watch->opening || site->options.shared)
+        return PL_OK;
+    const char *path = site->uri.memory ? NULL : site->path;
+    return refused(watch->opening(watch->ud, path, site->options.readonly), err);
+}
+
+/* Tells the host of a connection that a session is to use. */
+static pl_code tell_opened(const plua_site *site, pl_conn *c, bool again, pl_error *err) {
+    const pl_watch *watch = site->engine->watch;
+    if (!watch || !watch->opened)
+        return PL_OK;
+    return refused(watch->opened(watch->ud, pl_conn_handle(c), again), err);
+}
+
 /* Makes the folder that a file is to be in, as the first use of it. */
 static pl_code make_folder(const plua_site *site, pl_error *err) {
     if (!site->folder || !site->options.create || site->options.readonly)
@@ -151,10 +173,13 @@ static pl_code make_folder(const plua_site *site, pl_error *err) {
 }
 
 static pl_code open_conn(plua_site *site, pl_alloc alloc, pl_conn **out, pl_error *err) {
-    pl_code code = make_folder(site, err);
-    return code != PL_OK ? code
-                         : pl_conn_open(&pl_driver_sqlite, &site->uri, site->path,
-                                        &site->options, alloc, out, err);
+    pl_code code = ask_opening(site, err);
+    if (code == PL_OK)
+        code = make_folder(site, err);
+    if (code == PL_OK)
+        code = pl_conn_open(&pl_driver_sqlite, &site->uri, site->path, &site->options,
+                            alloc, out, err);
+    return code;
 }
 
 static pl_code not_configured(const char *key, pl_error *err) {
@@ -177,19 +202,26 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
             pl_conn_trust_schema(*out);
         return PL_OK;
     }
+    bool again = true;
     if (site->nidle > 0) {
         *out = site->idle[--site->nidle];
     } else {
         pl_code code = open_conn(site, plua_rt(L)->alloc, out, err);
         if (code != PL_OK)
             return code;
-        if (site->uri.memory)
-            site->shared = pl_conn_ref(*out);
+        again = false;
     }
     if (e->md.has_virtual)
         pl_conn_trust_schema(*out);
     if (e->db->listening || e->db->watch)
         set_hooks(e, *out);
+    pl_code code = tell_opened(site, *out, again, err);
+    if (code != PL_OK) {
+        pl_conn_unref(*out);
+        return code;
+    }
+    if (site->uri.memory && !again)
+        site->shared = pl_conn_ref(*out);
     return PL_OK;
 }
 
@@ -305,9 +337,25 @@ static void hook_trace(void *ud, const char *sql, const pl_slot *params, size_t 
     lua_settop(L, top);
 }
 
+static const pl_watch *watch_of(void *ud) {
+    return ((const plua_engine *)ud)->watch;
+}
+
+static int hook_row(void *ud) {
+    return watch_of(ud)->row(watch_of(ud)->ud);
+}
+
+static void hook_closed(void *ud) {
+    watch_of(ud)->closed(watch_of(ud)->ud);
+}
+
+static int hook_authorize(void *ud, int action, const char *a, const char *b,
+                          const char *schema, const char *via) {
+    return watch_of(ud)->authorize(watch_of(ud)->ud, action, a, b, schema, via);
+}
+
 static int hook_poll(void *ud) {
-    const pl_watch *watch = ((const plua_engine *)ud)->db->watch;
-    return watch->poll(watch->ud);
+    return watch_of(ud)->poll(watch_of(ud)->ud);
 }
 
 static void set_hooks(plua_engine *e, pl_conn *c) {
@@ -316,6 +364,12 @@ static void set_hooks(plua_engine *e, pl_conn *c) {
     pl_conn_hooks hooks = {.ud = e,
                            .trace = trace ? hook_trace : NULL,
                            .poll = watch && watch->poll ? hook_poll : NULL};
+    if (watch && watch->row)
+        hooks.row = hook_row;
+    if (watch && watch->closed)
+        hooks.closed = hook_closed;
+    if (watch && watch->authorize)
+        hooks.authorize = hook_authorize;
     pl_conn_set_hooks(c, &hooks);
 }
 

@@ -40,7 +40,8 @@ typedef struct plua_site {
 typedef struct plua_engine {
     struct plua_engine *next;
     struct plua_db *db;
-    const char *key; /* bind key, NULL for the default */
+    const pl_watch *watch; /* the db's: connections may outlive that */
+    const char *key;       /* bind key, NULL for the default */
     pl_metadata md;
     plua_site *sites;
 } plua_engine;

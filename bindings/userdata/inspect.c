@@ -338,6 +338,12 @@ static int open_sessions(lua_State *L) {
     return 1;
 }
 
+/* core.sessions(): a list of them. */
+static int sessions(lua_State *L) {
+    plua_push_sessions(L);
+    return 1;
+}
+
 int plua_open_inspect(lua_State *L) {
     static const luaL_Reg functions[] = {{"object_state", object_state},
                                          {"object_session", object_session},
@@ -350,6 +356,7 @@ int plua_open_inspect(lua_State *L) {
                                          {"query_model", query_model},
                                          {"order_item", order_item},
                                          {"open_sessions", open_sessions},
+                                         {"sessions", sessions},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;

@@ -88,6 +88,23 @@ int plua_each_session(lua_State *L, const plua_db *db, void (*fn)(plua_session *
     return n;
 }
 
+void plua_push_sessions(lua_State *L) {
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    lua_Integer n = 0;
+    plua_shared(L);
+    if (lua_rawgetp(L, -1, &SESSIONS_KEY) == LUA_TTABLE) {
+        lua_pushnil(L);
+        while (lua_next(L, list + 2)) {
+            if (((const plua_session *)lua_touserdata(L, -1))->closed)
+                lua_pop(L, 1);
+            else
+                lua_rawseti(L, list, ++n);
+        }
+    }
+    lua_settop(L, list);
+}
+
 /* A free cell or a new one; cells are memory of Lua's that stays until the state goes. */
 static pl_session_cell *take_cell(lua_State *L) {
     plua_runtime *rt = plua_rt(L);

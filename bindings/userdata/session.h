@@ -80,6 +80,9 @@ void plua_push_session_ud(lua_State *L, const plua_session *s);
 ** [-0, +0, -] */
 int plua_each_session(lua_State *L, const plua_db *db, void (*fn)(plua_session *s));
 
+/* Pushes a list of the sessions that are not closed. [-0, +1, m] */
+void plua_push_sessions(lua_State *L);
+
 /* Pushes one of the session's tables (PLUA_S_...). [-0, +1, -] */
 void plua_session_field(lua_State *L, const plua_session *s, int field);
 

@@ -16,6 +16,8 @@
 
 static const char TRACE_KEY = 0, ERROR_KEY = 0;
 
+enum { SLACK = 1024 * 1024 }; /* bytes beyond the limit for what an error needs */
+
 #define RAISED "perilune.host.Error"
 
 const char *perilune_error_name(int code) {
@@ -134,8 +136,9 @@ static void describe_object(lua_State *L, perilune_host *h) {
 static void describe_message(lua_State *L, perilune_host *h) {
     if (h->guard.killed) {
         lua_pushstring(L, perilune_error_text(h->guard.killed));
-    } else if (lua_type(L, 1) == LUA_TSTRING) {
+    } else if (lua_isstring(L, 1)) {
         lua_pushvalue(L, 1);
+        lua_tostring(L, -1);
     } else if (host_code_of(L, 1)) {
         lua_getfield(L, 1, "message");
     } else if (luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) {
@@ -175,7 +178,8 @@ static int tell(perilune_host *h, lua_State *L, int status) {
         guard_out_of_memory(&h->guard);
     int code = h->guard.killed ? h->guard.killed : PERILUNE_ERUNTIME;
     host_fail(h, code, NULL);
-    h->guard.slack = 1024 * 1024;
+    h->guard.slack = SLACK;
+    h->guard.quiet = h->guard.killed != 0;
     lua_pushcfunction(L, describe);
     lua_insert(L, -2);
     lua_pushlightuserdata(L, h);
@@ -184,11 +188,44 @@ static int tell(perilune_host *h, lua_State *L, int status) {
         lua_pop(L, 1);
     }
     h->guard.slack = 0;
+    h->guard.quiet = false;
     if (h->guard.killed)
         h->error.code = h->guard.killed;
     if (h->error.message == NULL)
         h->error.message = perilune_error_text(h->error.code);
     return h->error.code;
+}
+
+static int call_recover(lua_State *L) {
+    host_values(L);
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, "recover");
+        lua_call(L, 0, 0);
+    }
+    return 0;
+}
+
+/* Rolls back what a stopped script has begun, under fresh limits because listeners of the
+ * script may run. A host that cannot even do that is of no more use. */
+static void recover(perilune_host *h, lua_State *L) {
+    int killed = h->guard.killed;
+    int64_t instructions = h->guard.instructions, rows = h->guard.rows;
+    guard_enter(&h->guard);
+    guard_arm(&h->guard, L);
+    h->guard.slack = SLACK;
+    if (killed == PERILUNE_EMEMORY)
+        lua_gc(L, LUA_GCCOLLECT);
+    lua_pushcfunction(L, call_recover);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        h->broken = true;
+    }
+    h->broken = h->broken || h->guard.killed != 0;
+    h->guard.slack = 0;
+    h->guard.killed = killed;
+    h->guard.instructions = instructions;
+    h->guard.rows = rows;
+    guard_leave(&h->guard);
 }
 
 int host_protect(perilune_host *h, lua_CFunction body, void *job) {
@@ -213,5 +250,7 @@ int host_protect(perilune_host *h, lua_CFunction body, void *job) {
     else if (h->guard.killed)
         code = host_fail(h, h->guard.killed, NULL);
     guard_leave(&h->guard);
+    if (h->guard.killed && h->guard.depth == 0)
+        recover(h, L);
     return code;
 }

@@ -15,11 +15,10 @@
 #include <lauxlib.h>
 
 enum {
-    WINDOW = 1000,      /* instructions */
-    WINDOW_SLOW = 20,   /* where the instructions are slow ones */
-    SLOW = 5000,        /* microseconds for a window */
-    LARGE = 256 * 1024, /* bytes that take time to fill */
-    SLACK = 512 * 1024
+    WINDOW = 1000,     /* instructions */
+    WINDOW_SLOW = 20,  /* where the instructions are slow ones */
+    SLOW = 5000,       /* microseconds for a window */
+    LARGE = 256 * 1024 /* bytes that take time to fill */
 };
 
 static int64_t now_us(void) {
@@ -48,9 +47,11 @@ void guard_init(guard *g, perilune_alloc_fn alloc, void *payload) {
 
 /* ---- memory ---------------------------------------------------------------------- */
 
-/* Lua collects and asks once more before it fails: the second refusal is the limit. */
+/* Lua collects and asks once more before it fails: the second refusal is the limit. What
+ * is larger than the limit is refused for good. */
 static void *refuse(guard *g, int64_t size) {
-    if (g->refused == size && g->depth > 0 && g->slack == 0 && g->killed == 0)
+    bool last = g->refused == size || size > g->limits[PERILUNE_LIMIT_MEMORY];
+    if (last && g->depth > 0 && g->slack == 0 && g->killed == 0)
         g->killed = PERILUNE_EMEMORY;
     g->refused = size;
     return NULL;
@@ -106,32 +107,32 @@ void guard_raise(lua_State *L, const guard *g) {
     abort(); /* not reached: luaL_error does not return */
 }
 
+static void on_count(lua_State *L, lua_Debug *ar);
+
 /* The next instruction of this coroutine asks again. */
-static void stop(lua_State *L, const guard *g, lua_Hook hook) {
-    lua_sethook(L, hook, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
+static void stop(lua_State *L, const guard *g) {
+    lua_sethook(L, on_count, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
     guard_raise(L, g);
 }
 
-static void adapt(guard *g, lua_State *L, lua_Hook hook) {
-    int64_t now = now_us(), took = now - g->last;
-    g->last = now;
-    int window = took > SLOW ? WINDOW_SLOW : WINDOW;
-    if (window == g->window && lua_gethookcount(L) == window)
-        return;
-    g->window = window;
-    lua_sethook(L, hook, LUA_MASKCOUNT, window);
+static void adapt(guard *g, lua_State *L) {
+    if (g->deadline > 0) {
+        int64_t now = now_us();
+        g->window = now - g->last > SLOW ? WINDOW_SLOW : WINDOW;
+        g->last = now;
+    }
+    if (lua_gethookcount(L) != g->window || lua_gethookmask(L) != LUA_MASKCOUNT)
+        lua_sethook(L, on_count, LUA_MASKCOUNT, g->window);
 }
 
 static void on_count(lua_State *L, lua_Debug *ar) {
     guard *g = guard_of(L);
-    (void)ar;
-    if (g->depth == 0) /* finalizers of a state that is closing */
+    if (g->depth == 0 || g->quiet) /* or finalizers of a state that is closing */
         return;
-    g->instructions += lua_gethookcount(L);
+    g->instructions += ar->event == LUA_HOOKCOUNT ? lua_gethookcount(L) : 1;
     if (guard_poll(g))
-        stop(L, g, on_count);
-    if (lua_gethookmask(L) != LUA_MASKCOUNT || g->deadline > 0)
-        adapt(g, L, on_count);
+        stop(L, g);
+    adapt(g, L);
 }
 
 void guard_tick(lua_State *L, int64_t work) {
@@ -143,17 +144,51 @@ void guard_tick(lua_State *L, int64_t work) {
         guard_raise(L, g);
 }
 
-int guard_door_poll(void *ud) {
+/* ---- SQL ------------------------------------------------------------------------- */
+
+static int watch_poll(void *ud) {
     guard *g = ud;
     return g->depth > 0 && guard_poll(g) != 0;
 }
 
-int guard_door_row(void *ud) {
+static int watch_row(void *ud) {
     guard *g = ud;
     int64_t most = g->limits[PERILUNE_LIMIT_ROWS];
     if (g->depth > 0 && ++g->rows > most && most > 0 && g->killed == 0)
         g->killed = PERILUNE_EROWS;
     return g->depth > 0 && g->killed != 0;
+}
+
+static const char *watch_opening(void *ud, const char *path, int readonly) {
+    const guard *g = ud;
+    int64_t most = g->limits[PERILUNE_LIMIT_DATABASES];
+    (void)path;
+    (void)readonly;
+    return most > 0 && g->databases >= most ? perilune_error_text(PERILUNE_EDATABASES)
+                                            : NULL;
+}
+
+static const char *watch_opened(void *ud, void *handle, int again) {
+    guard *g = ud;
+    (void)handle;
+    g->databases += again == 0;
+    return NULL;
+}
+
+static void watch_closed(void *ud) {
+    guard *g = ud;
+    g->databases--;
+}
+
+void guard_watch(guard *g, lua_State *L, pl_watch *watch) {
+    *watch = (pl_watch){.ud = g,
+                        .poll = watch_poll,
+                        .row = watch_row,
+                        .opening = watch_opening,
+                        .opened = watch_opened,
+                        .closed = watch_closed};
+    lua_pushlightuserdata(L, watch);
+    lua_setfield(L, LUA_REGISTRYINDEX, PL_WATCH);
 }
 
 /* ---- calls ----------------------------------------------------------------------- */

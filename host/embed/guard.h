@@ -39,6 +39,7 @@ typedef struct guard {
     int killed;       /* PERILUNE_E... or 0 */
     bool hooked;      /* the state has the hook */
     bool interruptible;
+    bool quiet; /* the host is at work on an error: nothing is stopped */
     atomic_int interrupted;
 } guard;
 
@@ -72,8 +73,8 @@ __attribute__((noreturn)) void guard_raise(lua_State *L, const guard *g);
 /* Notes that Lua itself ran out of memory. */
 void guard_out_of_memory(guard *g);
 
-/* What the door of the bindings asks; ud is the guard. */
-int guard_door_poll(void *ud);
-int guard_door_row(void *ud);
+/* Has the bindings ask this guard while SQL runs. The watch must outlive the state.
+ * [-0, +0, m] */
+void guard_watch(guard *g, lua_State *L, pl_watch *watch);
 
 #endif

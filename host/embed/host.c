@@ -116,6 +116,7 @@ static int build(lua_State *L) {
     luaL_newmetatable(L, "perilune.host.Error");
     lua_pop(L, 1);
     open_libraries(L);
+    guard_watch(&host_of(L)->guard, L, &host_of(L)->watch);
     open_values(L);
     return 0;
 }

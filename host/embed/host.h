@@ -12,7 +12,8 @@
 #include "guard.h"
 
 struct perilune_host {
-    guard guard;
+    guard guard; /* first: guard_of finds the host */
+    pl_watch watch;
     lua_State *main;
     lua_State *L;
     perilune_error error; /* texts belong to the table under ERROR in the registry */

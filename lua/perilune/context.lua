@@ -147,6 +147,19 @@ function meta.__tostring(self)
   return ("<AppContext of '%s'%s>"):format(self.app.name, self.pushed and "" or " (not in force)")
 end
 
+--- Ends the contexts inside another one, or all, without their teardown functions: for a
+-- host that has stopped a script in the middle of them.
+function context.abandon(outer)
+  while shared.context and shared.context ~= outer do
+    local inner = shared.context
+    shared.context = inner.previous
+    for _, session in pairs(inner.sessions) do
+      if not session.closed then pcall(session.close, session) end
+    end
+    inner.sessions, inner.previous, inner.pushed, inner.thread = {}, nil, false, nil
+  end
+end
+
 --- The program ends: the script's own context goes.
 local function leave_at_end(program, root)
   local before = program.leave

@@ -93,6 +93,16 @@ local function set(state, name, value)
   state.vars[name] = value
 end
 
+--- After a script was stopped, when no code of its own could run: its contexts end without
+-- their teardown functions, and every session rolls back.
+local function recover(state)
+  local core = package.loaded["perilune.core"]
+  if not core then return end
+  for _, session in ipairs(core.sessions()) do pcall(session.rollback, session) end
+  local context = package.loaded["perilune.context"]
+  if context then context.abandon(state.stack[#state.stack - 1]) end
+end
+
 -- ---- names ------------------------------------------------------------------------
 
 --- Makes the last part of a dotted name a field of a global table, which is made if need be.
@@ -140,6 +150,7 @@ function embed.new(globals, env)
     module = new_module(state),
     push = function(name) return push(state, name) end,
     pop = function(commit) return pop(state, commit) end,
+    recover = function() recover(state) end,
     set = function(name, value) set(state, name, value) end,
     var = function(name) return state.vars[name] end,
     share = function(name, handle) state.handles[name] = handle end,

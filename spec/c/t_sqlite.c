@@ -414,9 +414,9 @@ static int on_poll(void *ud) {
 }
 
 static int on_authorize(void *ud, int action, const char *a, const char *b,
-                        const char *db) {
+                        const char *db, const char *via) {
     const watcher *w = ud;
-    (void)a, (void)b, (void)db;
+    (void)a, (void)b, (void)db, (void)via;
     return action == w->deny ? 1 : action == w->ignore ? 2 : 0;
 }
 

@@ -32,9 +32,9 @@ static int on_poll(void *ud) {
 }
 
 static int on_authorize(void *ud, int action, const char *a, const char *b,
-                        const char *db) {
+                        const char *db, const char *via) {
     const pl_conn *c = ud;
-    return c->internal ? 0 : c->hooks.authorize(c->hooks.ud, action, a, b, db);
+    return c->internal ? 0 : c->hooks.authorize(c->hooks.ud, action, a, b, db, via);
 }
 
 static void on_changed(void *ud, const pl_change *change) {
@@ -142,6 +142,8 @@ void pl_conn_close(pl_conn *c) {
     void *db = c->db;
     c->db = NULL;
     c->driver->close(db);
+    if (c->hooks.closed)
+        c->hooks.closed(c->hooks.ud);
 }
 
 bool pl_conn_is_closed(const pl_conn *c) {

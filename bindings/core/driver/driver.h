@@ -59,7 +59,10 @@ typedef struct pl_change {
 typedef struct pl_conn_hooks {
     void *ud;
     int (*poll)(void *ud);
-    int (*authorize)(void *ud, int action, const char *a, const char *b, const char *db);
+    int (*row)(void *ud); /* after each row; not 0 stops the statement likewise */
+    void (*closed)(void *ud);
+    int (*authorize)(void *ud, int action, const char *a, const char *b, const char *db,
+                     const char *via); /* via: the view or trigger that asks, or NULL */
     void (*changed)(void *ud, const pl_change *change);
     int (*committing)(void *ud); /* not 0 turns the commit into a rollback */
     void (*rolled_back)(void *ud);

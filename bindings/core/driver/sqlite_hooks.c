@@ -87,10 +87,9 @@ static int on_progress(void *p) {
 static int on_authorize(void *p, int action, const char *a, const char *b,
                         const char *schema, const char *trigger) {
     pl_sqlite *db = p;
-    (void)trigger;
     if (db->internal)
         return SQLITE_OK;
-    switch (db->hooks.authorize(db->hooks.ud, action, a, b, schema)) {
+    switch (db->hooks.authorize(db->hooks.ud, action, a, b, schema, trigger)) {
     case 0: return SQLITE_OK;
     case 2: return SQLITE_IGNORE;
     default: return SQLITE_DENY;

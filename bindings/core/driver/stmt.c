@@ -350,6 +350,15 @@ static pl_step refuse_step(pl_stmt *s, pl_error *err) {
     return PL_STEP_ERROR;
 }
 
+/* The row hook wants no more of them. */
+static pl_step stop_at_row(pl_stmt *s, pl_error *err) {
+    pl_stmt_reset(s);
+    s->state = PL_STMT_ENDED;
+    pl_fail(err, PL_EINTERRUPT, "interrupted");
+    blame(s, err);
+    return PL_STEP_ERROR;
+}
+
 pl_step pl_stmt_step(pl_stmt *s, pl_error *err) {
     pl_conn *c = s->conn;
     if (!s->handle || s->state == PL_STMT_ENDED || s->starved)
@@ -368,6 +377,8 @@ pl_step pl_stmt_step(pl_stmt *s, pl_error *err) {
         note_write(c, s);
     }
     c->stats.rows++;
+    if (c->hooks.row && c->hooks.row(c->hooks.ud))
+        return stop_at_row(s, err);
     return PL_STEP_ROW;
 }
 
