@@ -105,7 +105,9 @@ plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, 
 bool plua_cursor_step(lua_State *L, plua_cursor *c) {
     if (!c->stmt)
         return false;
-    pl_error *err = plua_err(L);
+    pl_error *err = &c->rt->err;
+    if (err->code != PL_OK)
+        pl_error_clear(err);
     switch (pl_stmt_step(c->stmt, err)) {
     case PL_STEP_ROW: c->rows++; return true;
     case PL_STEP_DONE: plua_cursor_close(c); return false;

@@ -134,7 +134,7 @@ plua_session *plua_new_session(lua_State *L, plua_db *db) {
     s->closed = true;
     luaL_setmetatable(L, PLUA_SESSION);
     lua_createtable(L, 8, 0);
-    for (int i = PLUA_S_MAPS; i <= PLUA_S_EVENTS; i++) {
+    for (int i = PLUA_S_PINS; i <= PLUA_S_EVENTS; i++) {
         lua_newtable(L);
         lua_rawseti(L, -2, i);
     }
@@ -143,6 +143,8 @@ plua_session *plua_new_session(lua_State *L, plua_db *db) {
     lua_setiuservalue(L, -2, 1);
     register_session(L, s);
     s->self = plua_weak_new(L, -1);
+    lua_newtable(L);
+    s->maps = luaL_ref(L, LUA_REGISTRYINDEX);
     s->cell = take_cell(L);
     s->cell->epoch++; /* an epoch to be stale in, without being detached */
     s->cell->session = s;
@@ -157,7 +159,7 @@ plua_session *plua_new_session(lua_State *L, plua_db *db) {
 /* ---- identity ---------------------------------------------------------------------- */
 
 void plua_identity_map(lua_State *L, const plua_session *s, const pl_mapper *m) {
-    plua_session_field(L, s, PLUA_S_MAPS);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->maps);
     if (lua_rawgeti(L, -1, m->root->position + 1) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_newtable(L);
@@ -168,7 +170,12 @@ void plua_identity_map(lua_State *L, const plua_session *s, const pl_mapper *m) 
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, m->root->position + 1);
     }
-    lua_remove(L, -2);
+    lua_replace(L, -2);
+}
+
+static void forget_maps(lua_State *L, const plua_session *s) {
+    lua_newtable(L);
+    lua_rawseti(L, LUA_REGISTRYINDEX, s->maps);
 }
 
 void plua_push_key_values(lua_State *L, const pl_slot *values, int n) {
@@ -229,7 +236,7 @@ static void identity_remove(lua_State *L, const plua_session *s, int idx,
 }
 
 void plua_session_each(lua_State *L, plua_session *s, plua_each_object fn) {
-    plua_session_field(L, s, PLUA_S_MAPS);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->maps);
     int maps = lua_gettop(L);
     lua_pushnil(L);
     while (lua_next(L, maps)) {
@@ -400,6 +407,11 @@ void plua_session_delete(lua_State *L, plua_session *s, int idx) {
             "Instance '%s' is not persisted", lua_tostring(L, -1));
     }
     plua_configure(L, s->db);
+    if (o->mapper->nrelations == 0) {
+        mark_deleted(L, s, idx, o);
+        plua_event_tell(L, s);
+        return;
+    }
     lua_pushcfunction(L, walk_deleted);
     lua_pushlightuserdata(L, s);
     lua_pushvalue(L, idx);
@@ -501,6 +513,7 @@ void plua_session_close(lua_State *L, plua_session *s) {
     s->closed = true;
     release_connections(s, plua_err(L));
     free_cell(L, s->cell);
+    forget_maps(L, s);
     plua_push_session_ud(L, s);
     lua_newtable(L);
     lua_setiuservalue(L, -2, 1);
@@ -513,8 +526,10 @@ void plua_session_close(lua_State *L, plua_session *s) {
 */
 static int session_gc(lua_State *L) {
     plua_session *s = lua_touserdata(L, 1);
-    if (s->self.n)
+    if (s->self.n) {
         plua_weak_free(L, s->self);
+        luaL_unref(L, LUA_REGISTRYINDEX, s->maps);
+    }
     s->self.n = 0;
     if (s->closed)
         return 0;
@@ -657,10 +672,9 @@ static int session_expunge_all(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "expunge_all");
     plua_session_each(L, s, expunge_mapped);
     detach_pins(L, s);
+    forget_maps(L, s);
     plua_push_session_ud(L, s);
     lua_getiuservalue(L, -1, 1);
-    lua_newtable(L);
-    lua_rawseti(L, -2, PLUA_S_MAPS);
     lua_newtable(L);
     lua_rawseti(L, -2, PLUA_S_PINS);
     plua_event_tell(L, s);

@@ -15,8 +15,7 @@
 #include "userdata/instance.h"
 
 enum {
-    PLUA_S_MAPS = 1,
-    PLUA_S_PINS,
+    PLUA_S_PINS = 1,
     PLUA_S_DB,
     PLUA_S_DELETED,
     PLUA_S_INFO,
@@ -39,6 +38,7 @@ typedef struct plua_bind {
 
 typedef struct plua_session {
     plua_weak self;
+    int maps; /* registry reference to the identity maps, which hold nothing but weakly */
     pl_session_cell *cell;
     plua_db *db;
     int app; /* number of the app whose databases it uses, see plua_site */

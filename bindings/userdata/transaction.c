@@ -180,7 +180,7 @@ static void undo_object(lua_State *L, plua_session *s, int idx, pl_object *o) {
 
 /* Takes the dead entries out of the identity maps: objects that are transient again. */
 static void sweep_maps(lua_State *L, plua_session *s) {
-    plua_session_field(L, s, PLUA_S_MAPS);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->maps);
     int maps = lua_gettop(L);
     lua_pushnil(L);
     while (lua_next(L, maps)) {
