@@ -63,7 +63,7 @@ void plua_state_table(lua_State *L, int idx, pl_object *o) {
     lua_getiuservalue(L, idx, 1);
     if (o->status & PL_OBJ_TABLE)
         return;
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 4); /* page, working copy, an owner, something else */
     if (!lua_isnil(L, -2)) {
         lua_pushvalue(L, -2);
         lua_rawseti(L, -2, 0);
@@ -115,13 +115,18 @@ void plua_instance_settle(lua_State *L, int idx, pl_object *o) {
 /*
 ** The owner of a slot's bytes is about to be replaced in the state table on top. While
 ** the object is changed, the row behind it may still point there: its working copy keeps
-** the first owner of each slot (false: none) in a table, its user value.
+** the first owner of each slot in a table, its user value.
 */
 static void keep_owner(lua_State *L, const pl_object *o, uint16_t slot) {
     if (!(o->status & PLUA_OBJ_COPY))
         return;
     int state = lua_gettop(L);
+    if (lua_rawgeti(L, state, slot + 1) == LUA_TNIL) { /* the bytes stand in the page */
+        lua_settop(L, state);
+        return;
+    }
     lua_rawgeti(L, state, -1);
+    lua_replace(L, -2);
     if (lua_getiuservalue(L, -1, 1) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_newtable(L);
@@ -129,8 +134,7 @@ static void keep_owner(lua_State *L, const pl_object *o, uint16_t slot) {
         lua_setiuservalue(L, -3, 1);
     }
     if (lua_rawgeti(L, -1, slot + 1) == LUA_TNIL) {
-        if (lua_rawgeti(L, state, slot + 1) == LUA_TNIL)
-            lua_pushboolean(L, 0);
+        lua_rawgeti(L, state, slot + 1);
         lua_rawseti(L, state + 2, slot + 1);
     }
     lua_settop(L, state);

@@ -262,8 +262,10 @@ static void stay_persistent(plua_unit *u, int idx, pl_object *o) {
         }
     if (o->status & PLUA_OBJ_COPY)
         move_key(u, idx, o);
+    bool related = (o->status & PLUA_OBJ_HISTORY) != 0;
     plua_instance_settle(L, idx, o);
-    plua_relation_settle(L, idx, o);
+    if (related)
+        plua_relation_settle(L, idx, o);
     o->pin = 0;
     if (!written || u->s->nested == 0)
         return;
