@@ -194,6 +194,7 @@ int plua_query_update(lua_State *L) {
     plua_session *s = begin(L, stmt);
     push_affected(L, s, m);
     lua_Integer n = run_update(L, s, m, stmt);
+    s->raw_writes = s->raw_writes || n > 0;
     size_t known = lua_rawlen(L, 3);
     for (size_t i = 1; i <= known; i++) {
         lua_rawgeti(L, 3, (lua_Integer)i);

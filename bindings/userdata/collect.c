@@ -43,6 +43,20 @@ void plua_unit_save(plua_unit *u, int idx, pl_object *o) {
     check(u, pl_flush_save(u->f, o, err(u)));
 }
 
+/* The flush is going to write the child's foreign key. Where that is part of its primary
+** key, the row must be found by what it was. */
+static void keep_key(plua_unit *u, int idx, pl_object *o, const pl_relation *r) {
+    if (!(o->status & PL_OBJ_KEYED))
+        return;
+    for (size_t i = 0; i < r->npairs; i++) {
+        uint16_t slot = r->direction == PL_MANY_TO_ONE ? r->pairs[i].local_slot
+                                                       : r->pairs[i].remote_slot;
+        for (int k = 0; k < o->mapper->npk; k++)
+            if (o->mapper->pk[k] == slot)
+                plua_instance_copy(u->L, idx, o);
+    }
+}
+
 static void edge(plua_unit *u, pl_relation *r, pl_object *parent, pl_object *child,
                  pl_edge_kind kind) {
     check(u, pl_flush_edge(u->f, r, parent, child, kind, err(u)));
@@ -58,6 +72,8 @@ static void saved_many_to_one(plua_unit *u, int idx, pl_object *o, pl_relation *
     bool changed = !lua_isnil(L, top + 2) || !(o->status & PL_OBJ_KEYED);
     pl_object *now = lua_touserdata(L, top + 1);
     pl_object *old = lua_touserdata(L, top + 2);
+    if (changed)
+        keep_key(u, idx, o, r);
     if (changed && now && bring_in(u, r, top + 1, now))
         edge(u, r, now, o, PL_EDGE_SYNC);
     else if (changed && !now && lua_isboolean(L, top + 1) && (o->status & PL_OBJ_KEYED) &&
@@ -87,6 +103,7 @@ static void adopt(plua_unit *u, int parentidx, pl_object *parent, pl_relation *r
     if (!child || !bring_in(u, r, idx, child))
         return;
     plua_unit_save(u, idx, child);
+    keep_key(u, idx, child, r);
     edge(u, r, parent, child, PL_EDGE_SYNC);
     if (r->back)
         return;
@@ -334,7 +351,7 @@ static void deleted_reference(plua_unit *u, pl_object *o, pl_relation *r) {
     plua_identity_of(L, o, r);
     pl_object *parent = lua_touserdata(L, -1);
     if (parent && (parent->status & PL_OBJ_DELETING))
-        edge(u, r, parent, o, PL_EDGE_ORDER);
+        edge(u, r, parent, o, r->args.post_update ? PL_EDGE_CLEAR : PL_EDGE_ORDER);
     lua_pop(L, 1);
 }
 
@@ -382,6 +399,7 @@ void plua_collect_clears(plua_unit *u) {
             pl_object_state(child) == PL_PERSISTENT && !(child->status & PL_OBJ_DELETING);
         if (live && !has_parent(u, r, top + 3, child)) {
             plua_unit_save(u, top + 3, child);
+            keep_key(u, top + 3, child, r);
             edge(u, r, parent, child, PL_EDGE_CLEAR);
         }
         lua_settop(L, top);

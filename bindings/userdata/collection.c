@@ -359,6 +359,7 @@ static void after_remove(lua_State *L, int idx, plua_collection *c, int item) {
     record_removed(L, idx, c, item);
     plua_relation_touch(L, owner, c->owner);
     plua_back_unlink(L, c->relation, owner, c->owner, item, o);
+    plua_relation_drop_orphan(L, c->relation, item);
     lua_settop(L, owner - 1);
 }
 
@@ -369,6 +370,7 @@ static void check_item(lua_State *L, int idx, plua_collection *c, int item) {
     lua_getiuservalue(L, idx, PLUA_C_OWNER);
     plua_event_append(L, c, lua_gettop(L), item);
     lua_pop(L, 1);
+    plua_relation_alive(L, c->relation, c->owner, lua_touserdata(L, item));
 }
 
 static void do_append(lua_State *L, int idx, plua_collection *c, int item) {

@@ -115,6 +115,26 @@ static void remember(lua_State *L, int idx, pl_object *o, const pl_relation *r, 
     lua_pop(L, 2);
 }
 
+static int load_protected(lua_State *L) {
+    pl_object *o = lua_touserdata(L, 1);
+    plua_load_relation(L, 1, o, lua_touserdata(L, 2));
+    return 0;
+}
+
+/* Loads without flushing: both sides of a relationship are not in step at this time. */
+static void load_quietly(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    plua_session *s = plua_object_session(o);
+    bool autoflush = s->autoflush;
+    lua_pushcfunction(L, load_protected);
+    lua_pushvalue(L, idx);
+    lua_pushlightuserdata(L, r);
+    s->autoflush = false;
+    int status = lua_pcall(L, 2, 0, 0);
+    s->autoflush = autoflush;
+    if (status != LUA_OK)
+        lua_error(L);
+}
+
 /*
 ** Pushes what a scalar is now as far as it is known without SQL: the loaded value, or the
 ** object that the foreign key leads to in the identity map; nil when not known.
@@ -127,10 +147,21 @@ static void push_current(lua_State *L, int idx, pl_object *o, pl_relation *r) {
     if (r->direction == PL_MANY_TO_ONE)
         plua_identity_of(L, o, r);
     else if (pl_object_attached(o)) {
-        plua_load_relation(L, idx, o, r);
+        load_quietly(L, idx, o, r);
         plua_relation_peek(L, idx, o, r);
     } else
         lua_pushnil(L);
+}
+
+void plua_relation_alive(lua_State *L, const pl_relation *r, const pl_object *owner,
+                         const pl_object *o) {
+    bool deleted = pl_object_state(o) == PL_DELETED && pl_object_attached(o);
+    if (!(deleted || (o->status & PL_OBJ_ERASED)) || !(r->cascade & PL_CASCADE_SAVE) ||
+        !pl_object_attached(owner))
+        return;
+    plua_instance_describe(L, o);
+    plua_raise_hint(L, PL_EINVALID, "use perilune.make_transient, or make a new object",
+                    "Instance '%s' has been deleted", lua_tostring(L, -1));
 }
 
 /* Sets a scalar to the value at val with history; the old value stays on the stack. */
@@ -152,8 +183,41 @@ void plua_relation_orphan(lua_State *L, const pl_relation *r, int child) {
         plua_session_pin(L, s, child, o);
 }
 
+bool plua_relation_is_orphan(lua_State *L, int idx, const pl_object *o) {
+    bool known = false;
+    for (size_t i = 0; i < o->mapper->nrelations; i++) {
+        const pl_relation *r = o->mapper->relations[i];
+        if (r->direction != PL_MANY_TO_ONE || !r->back ||
+            !(r->back->cascade & PL_CASCADE_ORPHAN))
+            continue;
+        plua_relation_peek(L, idx, o, r);
+        plua_relation_old(L, idx, o, r);
+        bool lacks =
+            !lua_isuserdata(L, -2) && (!(o->status & PL_OBJ_KEYED) || !lua_isnil(L, -1));
+        lua_pop(L, 2);
+        if (lacks)
+            return true;
+        known = true;
+    }
+    return !known;
+}
+
+void plua_relation_drop_orphan(lua_State *L, const pl_relation *r, int child) {
+    pl_object *o = lua_touserdata(L, child);
+    plua_session *s = plua_object_session(o);
+    if (!(r->cascade & PL_CASCADE_ORPHAN) || !(o->status & PL_OBJ_ORPHAN) || !s ||
+        pl_object_state(o) != PL_PENDING || !plua_relation_is_orphan(L, child, o))
+        return;
+    o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
+    plua_session_forget(L, s, child, o, PL_TRANSIENT);
+    plua_event_queue(L, s, "pending_to_transient", child);
+    plua_event_tell(L, s);
+}
+
 static void set_scalar(lua_State *L, int idx, pl_object *o, pl_relation *r, int val) {
     pl_object *now = lua_isnil(L, val) ? NULL : plua_relation_check(L, r, val);
+    if (now)
+        plua_relation_alive(L, r, o, now);
     change_scalar(L, idx, o, r, val);
     int old = lua_gettop(L);
     pl_object *was = lua_touserdata(L, old);
@@ -161,6 +225,7 @@ static void set_scalar(lua_State *L, int idx, pl_object *o, pl_relation *r, int 
         if (was) {
             plua_relation_orphan(L, r, old);
             plua_back_unlink(L, r, idx, o, old, was);
+            plua_relation_drop_orphan(L, r, old);
         }
         if (now)
             plua_back_link(L, r, idx, o, val, now);
@@ -203,7 +268,9 @@ static void steal(lua_State *L, pl_relation *back, int b, int a) {
     if (!old || old == lua_touserdata(L, a) || !back->back)
         return;
     int oldidx = lua_gettop(L);
+    plua_relation_orphan(L, back, oldidx);
     plua_back_unlink(L, back, b, lua_touserdata(L, b), oldidx, old);
+    plua_relation_drop_orphan(L, back, oldidx);
 }
 
 void plua_back_link(lua_State *L, const pl_relation *r, int a, pl_object *oa, int b,
@@ -240,6 +307,7 @@ void plua_back_unlink(lua_State *L, const pl_relation *r, int a, pl_object *oa, 
             plua_relation_orphan(L, back, a);
             lua_pushnil(L);
             change_scalar(L, b, ob, back, lua_gettop(L));
+            plua_relation_drop_orphan(L, back, a);
         }
     }
     lua_settop(L, top);

@@ -47,6 +47,11 @@ void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade
 /* Raises unless the value at val is an instance the relationship may hold. */
 pl_object *plua_relation_check(lua_State *L, const pl_relation *r, int val);
 
+/* Refuses to bring an object whose row was deleted into the owner's session. [-0, +0, v]
+ */
+void plua_relation_alive(lua_State *L, const pl_relation *r, const pl_object *owner,
+                         const pl_object *o);
+
 /* Object a (idx a) was linked to b by r: saves the new one with the other. [-0, +0, v] */
 void plua_relation_cascade(lua_State *L, const pl_relation *r, int a, pl_object *oa,
                            int b, pl_object *ob);
@@ -63,6 +68,13 @@ void plua_relation_touch(lua_State *L, int idx, pl_object *o);
 /* The object at `child` left a parent whose delete-orphan relationship r had it: the next
 ** flush deletes it unless it has a parent by then. [-0, +0, m] */
 void plua_relation_orphan(lua_State *L, const pl_relation *r, int child);
+
+/* Whether an object that left a parent lacks one of a delete-orphan relationship. */
+bool plua_relation_is_orphan(lua_State *L, int idx, const pl_object *o);
+
+/* After both sides were told: a pending child that lacks a parent is not saved any more.
+** [-0, +0, m] */
+void plua_relation_drop_orphan(lua_State *L, const pl_relation *r, int child);
 
 /* The object's row was read anew: scalars that nobody changed are looked up again. */
 void plua_relation_refreshed(lua_State *L, int idx, pl_object *o);

@@ -134,7 +134,7 @@ plua_session *plua_new_session(lua_State *L, plua_db *db) {
     s->closed = true;
     luaL_setmetatable(L, PLUA_SESSION);
     lua_createtable(L, 8, 0);
-    for (int i = PLUA_S_PINS; i <= PLUA_S_EVENTS; i++) {
+    for (int i = PLUA_S_PINS; i <= PLUA_S_MOVED; i++) {
         lua_newtable(L);
         lua_rawseti(L, -2, i);
     }
@@ -388,6 +388,14 @@ static bool mark_deleted(lua_State *L, plua_session *s, int idx, pl_object *o) {
     return true;
 }
 
+static bool load_only(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    (void)L;
+    (void)s;
+    (void)idx;
+    (void)o;
+    return true;
+}
+
 /* Protected part of deleting: what the cascade loads must not flush half the marks. */
 static int walk_deleted(lua_State *L) {
     plua_relation_walk(L, lua_touserdata(L, 1), 2, PL_CASCADE_DELETE, mark_deleted);
@@ -412,6 +420,8 @@ void plua_session_delete(lua_State *L, plua_session *s, int idx) {
         plua_event_tell(L, s);
         return;
     }
+    if (pl_object_attached(o) && s->npins > 0 && !s->flushing)
+        plua_relation_walk(L, s, idx, PL_CASCADE_DELETE, load_only);
     lua_pushcfunction(L, walk_deleted);
     lua_pushlightuserdata(L, s);
     lua_pushvalue(L, idx);

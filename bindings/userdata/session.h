@@ -2,11 +2,11 @@
 /*
 ** session.h - a session: identity map, the objects it keeps alive, one transaction.
 **
-** User value 1 is a table: [1] identity maps (root mapper position + 1 -> weak table of
-** key -> instance), [2] pins (objects new, changed or to be deleted, in order; false
-*where
-** one was dropped), [3] the db, [4] objects deleted by the open transaction,
-** [5] info, [6] transaction handles, [8] changes of state that listeners are to hear of.
+** User value 1 is a table, see PLUA_S_...: pins (objects new, changed or to be deleted, in
+** order; false where one was dropped), the db, objects deleted by the open transaction,
+** info, savepoints, changes of state that listeners are to hear of, and objects that got
+** another primary key in the open transaction, with the old one. The identity maps (root
+** mapper position + 1 -> weak table of key -> instance) are behind a registry reference.
 */
 #ifndef PLUA_SESSION_H
 #define PLUA_SESSION_H
@@ -21,7 +21,8 @@ enum {
     PLUA_S_INFO,
     PLUA_S_NESTED,
     PLUA_S_RAW,
-    PLUA_S_EVENTS
+    PLUA_S_EVENTS,
+    PLUA_S_MOVED
 };
 
 enum { PLUA_MAX_BINDS = 8 };
@@ -132,6 +133,11 @@ extern const luaL_Reg plua_session_run_methods[];
 /* Ends the transaction of all connections. [-0, +0, v] */
 void plua_session_commit(lua_State *L, plua_session *s);
 void plua_session_rollback(lua_State *L, plua_session *s);
+
+/* The object at idx has another primary key than the one in the slots `was`, until the
+** open transaction is rolled back. [-0, +0, m] */
+void plua_session_moved(lua_State *L, plua_session *s, int idx, const pl_object *o,
+                        const pl_slot *was);
 
 /* Handles of transactions at least so deep are over. [-0, +0, m] */
 void plua_transactions_ended(lua_State *L, plua_session *s, int depth);

@@ -87,6 +87,8 @@ static void clear_deleted(lua_State *L, plua_session *s) {
     plua_push_session_ud(L, s);
     lua_getiuservalue(L, -1, 1);
     lua_newtable(L);
+    lua_rawseti(L, -2, PLUA_S_MOVED);
+    lua_newtable(L);
     lua_rawseti(L, -2, PLUA_S_DELETED);
     lua_newtable(L);
     lua_rawseti(L, -2, PLUA_S_NESTED);
@@ -109,8 +111,10 @@ static void detach_deleted(lua_State *L, plua_session *s) {
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
-    if (n > 0)
+    plua_session_field(L, s, PLUA_S_MOVED);
+    if (n > 0 || lua_rawlen(L, -1) > 0)
         clear_deleted(L, s);
+    lua_pop(L, 1);
 }
 
 /* Values of the transaction that ended are stale until revalidation says otherwise. */
@@ -251,11 +255,95 @@ static void undo_deleted(lua_State *L, plua_session *s) {
     lua_settop(L, list - 1);
 }
 
+/* The key at the top of the stack leads to the object at idx or, with `on` false, no more
+** to it. [-1, +0] */
+static void map_key(lua_State *L, const plua_session *s, int idx, const pl_object *o,
+                    bool on) {
+    int key = lua_gettop(L);
+    plua_identity_map(L, s, o->mapper);
+    lua_pushvalue(L, key);
+    lua_rawget(L, key + 1);
+    if (on || lua_rawequal(L, -1, idx)) {
+        lua_pushvalue(L, key);
+        if (on)
+            lua_pushvalue(L, idx);
+        else
+            lua_pushnil(L);
+        lua_rawset(L, key + 1);
+    }
+    lua_settop(L, key - 1);
+}
+
+void plua_session_moved(lua_State *L, plua_session *s, int idx, const pl_object *o,
+                        const pl_slot *was) {
+    const pl_mapper *m = o->mapper;
+    plua_session_field(L, s, PLUA_S_MOVED);
+    lua_createtable(L, m->npk + 1, 0);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, 1);
+    for (int k = 0; k < m->npk; k++) {
+        const pl_slot *v = &was[m->pk[k]];
+        if (v->tag == PL_TEXT || v->tag == PL_BLOB)
+            lua_pushlstring(L, v->v.s, v->len);
+        else if (v->tag == PL_REAL)
+            lua_pushnumber(L, v->v.r);
+        else
+            lua_pushinteger(L, v->v.i);
+        lua_rawseti(L, -2, k + 2);
+    }
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 1);
+}
+
+/* Puts the key of the record on top back into the object at idx. */
+static void restore_key(lua_State *L, int record, int idx, pl_object *o) {
+    for (int k = 0; k < o->mapper->npk; k++) {
+        uint16_t slot = o->mapper->pk[k];
+        pl_slot v = {.tag = o->slots[slot].tag};
+        lua_rawgeti(L, record, k + 2);
+        if (v.tag == PL_TEXT || v.tag == PL_BLOB) {
+            size_t len;
+            v.v.s = lua_tolstring(L, -1, &len);
+            v.len = (uint32_t)len;
+        } else if (v.tag == PL_REAL) {
+            v.v.r = lua_tonumber(L, -1);
+        } else {
+            v.v.i = lua_tointeger(L, -1);
+        }
+        plua_instance_store(L, idx, o, slot, &v);
+        lua_pop(L, 1);
+    }
+}
+
+/* Objects whose primary key was changed since there were `keep` of them have the old one
+** again. Before that they were expired. */
+static void undo_moves(lua_State *L, plua_session *s, lua_Integer keep) {
+    int top = lua_gettop(L);
+    plua_session_field(L, s, PLUA_S_MOVED);
+    for (lua_Integer i = (lua_Integer)lua_rawlen(L, top + 1); i > keep; i--) {
+        lua_rawgeti(L, top + 1, i);
+        lua_rawgeti(L, top + 2, 1);
+        pl_object *o = lua_touserdata(L, top + 3);
+        if (o->status & PL_OBJ_KEYED) {
+            plua_push_key(L, o->mapper, plua_base(o));
+            map_key(L, s, top + 3, o, false);
+            restore_key(L, top + 2, top + 3, o);
+            plua_push_key(L, o->mapper, plua_base(o));
+            map_key(L, s, top + 3, o, true);
+        }
+        lua_settop(L, top + 1);
+        lua_pushnil(L);
+        lua_rawseti(L, top + 1, i);
+    }
+    lua_settop(L, top);
+}
+
 /* Every object back to what it was before the transaction. */
 static void undo_all(lua_State *L, plua_session *s) {
     undo_pins(L, s);
     plua_session_each(L, s, undo_object);
     sweep_maps(L, s);
+    undo_moves(L, s, 0);
     undo_deleted(L, s);
     clear_deleted(L, s);
     s->cell->epoch++;
@@ -311,6 +399,10 @@ static void begin_nested(lua_State *L, plua_session *s) {
     plua_session_field(L, s, PLUA_S_DELETED);
     lua_pushinteger(L, (lua_Integer)lua_rawlen(L, -1));
     lua_setfield(L, -3, "ndeleted");
+    lua_pop(L, 1);
+    plua_session_field(L, s, PLUA_S_MOVED);
+    lua_pushinteger(L, (lua_Integer)lua_rawlen(L, -1));
+    lua_setfield(L, -3, "nmoved");
     lua_pop(L, 1);
     lua_newtable(L);
     lua_setfield(L, -2, "changed");
@@ -374,13 +466,30 @@ static void undo_nested_deleted(lua_State *L, plua_session *s, lua_Integer keep)
         uint32_t tx = o->tx;
         plua_session_attach(L, s, lua_gettop(L), o);
         o->tx = tx;
-        plua_instance_expire(L, lua_gettop(L), o);
+        if (o->status & (PL_OBJ_CHANGED | PL_OBJ_MODIFIED | PLUA_OBJ_HISTORY))
+            plua_instance_expire(L, lua_gettop(L), o);
         plua_event_queue(L, s, "deleted_to_persistent", -1);
         lua_settop(L, list);
         lua_pushnil(L);
         lua_rawseti(L, list, i);
     }
     lua_settop(L, list - 1);
+}
+
+/* Changes since the savepoint that were not flushed go. */
+static void undo_unflushed(lua_State *L, plua_session *s) {
+    int top = lua_gettop(L);
+    plua_session_field(L, s, PLUA_S_PINS);
+    for (lua_Integer i = 1; i <= s->npins; i++) {
+        if (lua_rawgeti(L, top + 1, i) == LUA_TUSERDATA) {
+            pl_object *o = lua_touserdata(L, -1);
+            o->status &= ~(uint32_t)PL_OBJ_DELETING;
+            if (pl_object_state(o) == PL_PERSISTENT)
+                plua_instance_expire(L, top + 2, o);
+        }
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
 }
 
 static void undo_if_newer(lua_State *L, plua_session *s, int idx, pl_object *o) {
@@ -394,12 +503,14 @@ static void undo_nested(lua_State *L, plua_session *s) {
     int record = lua_gettop(L);
     uint32_t since = (uint32_t)plua_field_int(L, record, "tx", 0);
     lua_Integer ndeleted = plua_field_int(L, record, "ndeleted", 0);
+    undo_unflushed(L, s);
     undo_pins(L, s);
     uint32_t outer = s->tx_outer;
     s->tx_outer = since;
     plua_session_each(L, s, undo_if_newer);
     s->tx_outer = outer;
     sweep_maps(L, s);
+    undo_moves(L, s, plua_field_int(L, record, "nmoved", 0));
     undo_nested_deleted(L, s, ndeleted);
     lua_getfield(L, record, "changed");
     lua_pushnil(L);

@@ -125,27 +125,12 @@ static pl_code hook_fill(void *ud, pl_flush_op op, pl_object *o, pl_error *err) 
 
 /* ---- collecting -------------------------------------------------------------------- */
 
-/* Whether an object has a parent of a delete-orphan relationship. */
-static bool has_owner(lua_State *L, int idx, const pl_object *o) {
-    bool found = false;
-    for (size_t i = 0; i < o->mapper->nrelations && !found; i++) {
-        pl_relation *r = o->mapper->relations[i];
-        if (r->direction != PL_MANY_TO_ONE || !r->back ||
-            !(r->back->cascade & PL_CASCADE_ORPHAN))
-            continue;
-        plua_relation_peek(L, idx, o, r);
-        found = lua_isuserdata(L, -1);
-        lua_pop(L, 1);
-    }
-    return found;
-}
-
 /* An orphan is deleted, or dropped when it was never saved. */
 static void settle_orphan(plua_unit *u, int idx, pl_object *o) {
     if (!(o->status & PL_OBJ_ORPHAN))
         return;
     o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
-    if (has_owner(u->L, idx, o))
+    if (!plua_relation_is_orphan(u->L, idx, o))
         return;
     if (o->status & PL_OBJ_KEYED) {
         plua_session_delete(u->L, u->s, idx);
@@ -155,10 +140,19 @@ static void settle_orphan(plua_unit *u, int idx, pl_object *o) {
     plua_event_queue(u->L, u->s, "pending_to_transient", idx);
 }
 
-/* Keys set past a relationship make what is loaded doubtful once this transaction ends.
- */
+static bool in_ordered_list(const pl_object *o) {
+    if (pl_object_state(o) != PL_PENDING && !(o->status & PL_OBJ_CHANGED))
+        return false;
+    for (const pl_mapper *m = o->mapper; m; m = m->parent)
+        if (m->in_order)
+            return true;
+    return false;
+}
+
+/* Keys set past a relationship, and rows of lists in an order, make what is loaded
+** doubtful once this transaction ends. */
 static void note_bypassed(plua_unit *u, int idx, const pl_object *o) {
-    if (!u->s->raw_writes && plua_relation_bypassed(u->L, idx, o))
+    if (!u->s->raw_writes && (in_ordered_list(o) || plua_relation_bypassed(u->L, idx, o)))
         u->s->raw_writes = true;
 }
 
@@ -236,6 +230,7 @@ static void move_key(plua_unit *u, int idx, const pl_object *o) {
     if (!moved)
         return;
     int top = lua_gettop(L);
+    plua_session_moved(L, u->s, idx, o, base);
     plua_identity_map(L, u->s, o->mapper);
     plua_push_key(L, o->mapper, base);
     lua_pushvalue(L, -1);

@@ -126,10 +126,12 @@ local function changes(program, list)
   end
   for _, change in ipairs(list or {}) do
     local verb, what, rows = change:match "^(%u+)", change:match "^(.*) (%d+)$"
-    if verb ~= last and not program.guarded then close() end
-    last = verb
-    if not run[what] then order[#order + 1] = what end
-    run[what] = (run[what] or 0) + tonumber(rows)
+    if rows ~= "0" then
+      if verb ~= last and not program.guarded then close() end
+      last = verb
+      if not run[what] then order[#order + 1] = what end
+      run[what] = (run[what] or 0) + tonumber(rows)
+    end
   end
   if program.guarded then
     for i = #order, 1, -1 do

@@ -93,6 +93,7 @@ struct pl_mapper {
     bool has_defaults; /* some column has a function or SQL default or onupdate */
     bool has_server;   /* some column's value comes from the database on INSERT */
     bool confirm_deleted_rows;
+    bool in_order; /* some relationship to it has an order_by */
     int ext;
 };
 

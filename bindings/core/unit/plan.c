@@ -576,12 +576,17 @@ static pl_code batch_deletes(pl_flush *f, const uint32_t *ranked, const uint32_t
     return code;
 }
 
+/* A row that is deleted lets go of another one that is, too, before both go. */
+static bool is_second_update(const pl_flush *f, const pl_tie *t) {
+    const pl_item *it = pl_flush_item(f, t->child);
+    return it && t->kind != PL_EDGE_ORDER &&
+           (!(it->flags & PL_ITEM_DELETE) || t->kind == PL_EDGE_CLEAR);
+}
+
 /* A batch for each run of post-updates of one mapper, in order of addition. */
 static pl_code batch_post(pl_flush *f, pl_error *err) {
     for (uint32_t i = 0; i < f->nties; i++)
-        if (f->ties[i].post && f->ties[i].kind != PL_EDGE_ORDER &&
-            pl_flush_item(f, f->ties[i].child) &&
-            !(pl_flush_item(f, f->ties[i].child)->flags & PL_ITEM_DELETE))
+        if (f->ties[i].post && is_second_update(f, &f->ties[i]))
             f->post[f->npost++] = i;
     for (uint32_t i = 0; i < f->npost;) {
         const pl_item *it = pl_flush_item(f, f->ties[f->post[i]].child);

@@ -449,6 +449,9 @@ pl_code pl_registry_configure(pl_registry *r, pl_error *err) {
         return code;
     for (size_t i = 0; i < r->mappers.n; i++) {
         pl_mapper *m = r->mappers.v[i];
+        for (size_t k = 0; k < m->nrelations; k++)
+            if (m->relations[k]->args.order_by)
+                m->relations[k]->target->in_order = true;
         m->configured = true;
         m->failed = false;
     }
