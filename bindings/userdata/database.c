@@ -93,6 +93,7 @@ static plua_engine *new_engine(lua_State *L, plua_db *db, const char *key) {
     e->key = pl_arena_str(&db->objects, key);
     pl_metadata_init(&e->md, db->objects.alloc, plua_rt(L)->alloc);
     e->md.bind_key = e->key;
+    e->notes.alloc = plua_rt(L)->alloc;
     if (db->engines)
         e->md.naming = db->engines->md.naming;
     plua_engine **end = &db->engines;
@@ -213,7 +214,7 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
     }
     if (e->md.has_virtual)
         pl_conn_trust_schema(*out);
-    if (e->db->listening || e->db->watch)
+    if (e->db->listening || e->db->live || e->db->watch)
         set_hooks(e, *out);
     pl_code code = tell_opened(site, *out, again, err);
     if (code != PL_OK) {
@@ -254,6 +255,7 @@ static int db_close(lua_State *L) {
     db->closed = true;
     for (plua_engine *e = db->engines; e; e = e->next) {
         dispose_all(e);
+        plua_live_free(e);
         pl_map_free(&e->md.by_name);
         pl_vec_free(&e->md.tables);
     }
@@ -363,6 +365,7 @@ static void set_hooks(plua_engine *e, pl_conn *c) {
     bool trace = e->db->listening || (watch && watch->ended);
     pl_conn_hooks hooks = {.ud = e,
                            .trace = trace ? hook_trace : NULL,
+                           .changed = e->db->live ? plua_live_changed : NULL,
                            .poll = watch && watch->poll ? hook_poll : NULL};
     if (watch && watch->row)
         hooks.row = hook_row;
@@ -379,11 +382,8 @@ static void set_session_hooks(plua_session *s) {
             set_hooks(s->binds[i].engine, s->binds[i].conn);
 }
 
-/* core.db_listen(db, on): statements are (not) told to the function `trace` of the db's
-** table. */
-static int db_listen(lua_State *L) {
-    plua_db *db = plua_check_db(L, 1);
-    db->listening = lua_toboolean(L, 2);
+/* Sets the hooks of all connections again. */
+static void renew_hooks(lua_State *L, plua_db *db) {
     for (plua_engine *e = db->engines; e; e = e->next) {
         for (plua_site *site = e->sites; site; site = site->next) {
             for (int i = 0; i < site->nidle; i++)
@@ -393,6 +393,24 @@ static int db_listen(lua_State *L) {
         }
     }
     plua_each_session(L, db, set_session_hooks);
+}
+
+/* core.db_listen(db, on): statements are (not) told to the function `trace` of the db's
+** table. */
+static int db_listen(lua_State *L) {
+    plua_db *db = plua_check_db(L, 1);
+    db->listening = lua_toboolean(L, 2);
+    renew_hooks(L, db);
+    return 0;
+}
+
+/* core.db_live(db, on): the rows that transactions change are (not) noted. */
+static int db_live(lua_State *L) {
+    plua_db *db = plua_check_db(L, 1);
+    db->live = lua_toboolean(L, 2);
+    renew_hooks(L, db);
+    for (plua_engine *e = db->engines; e && !db->live; e = e->next)
+        plua_live_free(e);
     return 0;
 }
 
@@ -744,17 +762,10 @@ int plua_open_database(lua_State *L) {
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"new_database", new_database},
-        {"db_engine", db_engine},
-        {"db_uri", db_uri},
-        {"db_dispose", db_dispose},
-        {"db_set", db_set},
-        {"db_table", db_table},
-        {"db_listen", db_listen},
-        {"db_close", db_close},
-        {"db_closed", db_closed},
-        {"db_naming", db_naming},
-        {NULL, NULL},
+        {"new_database", new_database}, {"db_engine", db_engine}, {"db_uri", db_uri},
+        {"db_dispose", db_dispose},     {"db_set", db_set},       {"db_table", db_table},
+        {"db_listen", db_listen},       {"db_live", db_live},     {"db_close", db_close},
+        {"db_closed", db_closed},       {"db_naming", db_naming}, {NULL, NULL},
     };
     plua_class(L, PLUA_DATABASE, meta, NULL);
     plua_shared(L);

@@ -14,6 +14,7 @@
 #include "core/unit/mapper.h"
 #include "pl_lua.h"
 #include "userdata/glue.h"
+#include "userdata/live.h"
 #include "userdata/null.h"
 
 /*
@@ -44,6 +45,7 @@ typedef struct plua_engine {
     const char *key;       /* bind key, NULL for the default */
     pl_metadata md;
     plua_site *sites;
+    plua_notes notes; /* what the open transaction changed, see live.h */
 } plua_engine;
 
 /* User values of a db: the table behind it, its models by position. */
@@ -60,6 +62,7 @@ typedef struct plua_db {
     bool echo;
     bool batch_lazy;
     bool listening;        /* some listener wants statements (trace) */
+    bool live;             /* somebody wants to know what transactions change */
     bool session_events;   /* some listener wants events of sessions or instances */
     const pl_watch *watch; /* of the host, or NULL */
     uint64_t compiled_hits, compiled_misses;

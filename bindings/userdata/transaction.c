@@ -73,6 +73,7 @@ pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool w
              b->depth == 0)
         plua_check(L, pl_conn_begin(b->conn, PL_BEGIN_IMMEDIATE, plua_err(L)));
     while (b->depth < s->nested) {
+        plua_live_mark(e, b->depth + 1);
         plua_check(L, pl_conn_savepoint(b->conn, b->depth + 1, plua_err(L)));
         b->depth++;
     }
@@ -137,6 +138,48 @@ static void end_transaction(plua_session *s) {
 
 static void release_nested(lua_State *L, plua_session *s);
 
+/* Rolls the transaction of a connection back. */
+static pl_code rollback_bind(lua_State *L, plua_bind *b) {
+    if (!b->conn || pl_conn_is_closed(b->conn))
+        return PL_OK;
+    if (pl_conn_has_written(b->conn))
+        plua_live_drop(b->engine);
+    return pl_conn_rollback(b->conn, plua_err(L));
+}
+
+/* Commits the transaction of a connection; what it changed goes to the list at `told`. */
+static void commit_bind(lua_State *L, plua_bind *b, int told) {
+    if (!b->conn || !pl_conn_in_transaction(b->conn))
+        return;
+    plua_history_end(L, b);
+    bool wrote = pl_conn_has_written(b->conn);
+    plua_check(L, pl_conn_commit(b->conn, plua_err(L)));
+    b->writes = pl_conn_write_count(b->conn);
+    if (!wrote || !told)
+        return;
+    plua_live_take(L, b->engine);
+    if (lua_isnil(L, -1))
+        lua_pop(L, 1);
+    else
+        lua_rawseti(L, told, (lua_Integer)lua_rawlen(L, told) + 1);
+}
+
+/* Tells those who observe the database what was committed; pops the list. [-1, +0] */
+static void tell_live(lua_State *L, plua_session *s) {
+    if (lua_rawlen(L, -1) > 0) {
+        plua_shared(L);
+        if (lua_getfield(L, -1, "live_committed") == LUA_TFUNCTION) {
+            plua_push_db(L, s->db);
+            lua_pushvalue(L, -4);
+            lua_call(L, 2, 0);
+        } else {
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 void plua_session_commit(lua_State *L, plua_session *s) {
     plua_session_usable(L, s);
     while (s->nested > 0)
@@ -144,12 +187,13 @@ void plua_session_commit(lua_State *L, plua_session *s) {
     if (s->db->session_events)
         plua_event_session(L, s, "before_commit");
     plua_session_flush(L, s);
+    int told = 0;
+    if (s->db->live) {
+        lua_newtable(L);
+        told = lua_gettop(L);
+    }
     for (int i = 0; i < s->nbinds; i++)
-        if (s->binds[i].conn && pl_conn_in_transaction(s->binds[i].conn)) {
-            plua_history_end(L, &s->binds[i]);
-            plua_check(L, pl_conn_commit(s->binds[i].conn, plua_err(L)));
-            s->binds[i].writes = pl_conn_write_count(s->binds[i].conn);
-        }
+        commit_bind(L, &s->binds[i], told);
     detach_deleted(L, s);
     bool worked = s->in_transaction;
     end_transaction(s);
@@ -159,6 +203,8 @@ void plua_session_commit(lua_State *L, plua_session *s) {
     if (s->db->session_events)
         plua_event_session(L, s, "after_commit");
     plua_event_tell(L, s);
+    if (told)
+        tell_live(L, s);
 }
 
 /* ---- rollback ---------------------------------------------------------------------- */
@@ -354,8 +400,7 @@ void plua_session_rollback(lua_State *L, plua_session *s) {
     bool worked = s->in_transaction || s->npins > 0 || s->broken;
     bool told = s->broken;
     for (int i = 0; i < s->nbinds; i++)
-        if (s->binds[i].conn && !pl_conn_is_closed(s->binds[i].conn))
-            plua_check(L, pl_conn_rollback(s->binds[i].conn, plua_err(L)));
+        plua_check(L, rollback_bind(L, &s->binds[i]));
     s->broken = false;
     if (worked)
         undo_all(L, s);
@@ -378,6 +423,8 @@ static void savepoint_all(lua_State *L, plua_session *s, bool release) {
             plua_check(L, pl_conn_release(b->conn, s->nested, err));
         else
             plua_check(L, pl_conn_rollback_to(b->conn, s->nested, err));
+        if (!release)
+            plua_live_cut(b->engine, s->nested);
         b->recorded = b->recorded && release; /* the record may be gone as well */
         b->depth = s->nested - 1;
     }
@@ -558,8 +605,7 @@ void plua_session_fail(lua_State *L, plua_session *s) {
         undo_nested(L, s);
     } else {
         for (int i = 0; i < s->nbinds; i++)
-            if (s->binds[i].conn && !pl_conn_is_closed(s->binds[i].conn))
-                (void)pl_conn_rollback(s->binds[i].conn, plua_err(L));
+            (void)rollback_bind(L, &s->binds[i]);
         undo_all(L, s);
     }
     s->broken = true;

@@ -77,7 +77,8 @@ local function version_table(db, model)
     if c.primary_key then key[#key + 1] = c.name end
     for _, name in ipairs(own) do
       if c.name == name then
-        fail("ArgumentError", ("%s: __versioned__ needs the column name '%s' for itself"):format(model.name, name))
+        fail("ArgumentError", ("%s: __versioned__ needs the column name '%s' for itself")
+          :format(declare.info[model].name, name))
       end
     end
   end
@@ -96,7 +97,7 @@ end
 --- Called for each model that says __versioned__, and for those below one that does.
 function history.declare(db, model, _, fields)
   local given = fields.__versioned__
-  options.expect(model.name .. ".__versioned__", given, "boolean")
+  options.expect(declare.info[model].name .. ".__versioned__", given, "boolean")
   declare.info[model].versioned = is_versioned(declare.info[model].parent) or given or false
   if not declare.info[model].versioned then return end
   version_table(db, model)

@@ -26,6 +26,9 @@ for _, name in ipairs { "get_or_404", "first_or_404", "one_or_404", "paginate" }
 end
 query.keyset = later("keyset", "keyset")
 query.as_of = later("history", "as_of")
+query.observe = later("live", "observe")
+namespace.on_change = later("live", "on_change")
+namespace.poll_changes = later("live", "poll_changes")
 for _, name in ipairs { "transactions", "changes", "undo" } do
   core.shared().session_methods[name] = later("history", name)
 end

@@ -69,7 +69,8 @@ local function values_by_table(model, values)
     local column = type(name) == "string" and model[name] or name
     local t, column_name = core.column_info(column)
     if not t then
-      core.raise("ArgumentError", ("update: '%s' is no column of %s"):format(tostring(name), model.name))
+      core.raise("ArgumentError", ("update: '%s' is no column of %s")
+        :format(tostring(name), core.model_describe(model).name))
     end
     by_table[t] = by_table[t] or {}
     by_table[t][column_name] = value
