@@ -334,7 +334,7 @@ static void deleted_relation(plua_unit *u, int idx, pl_object *o, pl_relation *r
     }
     lua_settop(L, top);
     if (!loaded || (c && c->epoch != u->s->cell->epoch))
-        plua_load_relation(L, idx, o, r);
+        plua_load_for_flush(L, idx, o, r);
     plua_relation_peek(L, idx, o, r);
     if (plua_test_collection(L, -1)) {
         each_part(u, idx, o, r, PLUA_C_ITEMS, fn);

@@ -8,6 +8,7 @@
 */
 #include "userdata/compiled.h"
 #include "userdata/cursor.h"
+#include "userdata/eager.h"
 #include "userdata/event.h"
 #include "userdata/loader.h"
 #include "userdata/materialize.h"
@@ -47,20 +48,31 @@ static void get_by_query(lua_State *L, plua_session *s, pl_mapper *m,
     int top = lua_gettop(L);
     pl_arena *a = plua_arena(L);
     pl_node *entity = need(L, pl_mapper_entity(a, m, NULL, false));
-    plua_cursor *cursor = plua_cursor_open(L, s, 0, build(L, a, m, entity, values), 0);
+    pl_node *stmt = build(L, a, m, entity, values);
+    plua_push_level(L, NULL, 0, m, NULL);
+    plua_eager *e = plua_eager_extend(L, s, a, stmt, lua_gettop(L));
+    plua_cursor *cursor = plua_cursor_open(L, s, 0, e ? e->run : stmt, 0);
     plua_maker k;
     plua_maker_begin(L, &k, s, entity, 0);
     k.existing = refresh;
+    if (e)
+        plua_eager_begin(L, e, &k, 1, (int)entity->nkids);
     int n = pl_stmt_column_count(cursor->stmt);
     pl_slot *row = lua_newuserdatauv(L, (size_t)n * sizeof *row, 0);
-    if (plua_cursor_step(L, cursor)) {
+    lua_createtable(L, 1, 0); /* the object, once: a joined list gives several rows */
+    int found = lua_gettop(L);
+    while (plua_cursor_step(L, cursor)) {
         pl_stmt_columns(cursor->stmt, 0, n, row);
         const pl_object *o = plua_make(L, &k, row);
-        if (o && o->mapper != m && !pl_mapper_is(o->mapper, m))
-            lua_pushnil(L);
-    } else {
-        lua_pushnil(L);
+        if (e && o)
+            plua_eager_row(L, e, 0, row);
+        if (o && pl_mapper_is(o->mapper, m))
+            lua_rawseti(L, found, 1);
+        lua_settop(L, found);
     }
+    if (e)
+        plua_eager_finish(L, e, found);
+    lua_rawgeti(L, found, 1);
     plua_cursor_close(cursor);
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
@@ -68,11 +80,6 @@ static void get_by_query(lua_State *L, plua_session *s, pl_mapper *m,
 }
 
 /* ---- a plain model ----------------------------------------------------------------- */
-
-static bool is_eager(const pl_relation *r) {
-    return r->lazy == PL_LAZY_JOINED || r->lazy == PL_LAZY_SELECTIN ||
-           r->lazy == PL_LAZY_SUBQUERY || r->lazy == PL_LAZY_IMMEDIATE;
-}
 
 static bool is_plain(const plua_model *model) {
     const pl_mapper *m = model->mapper;
@@ -82,10 +89,7 @@ static bool is_plain(const plua_model *model) {
     for (uint16_t i = 0; i < m->nslots; i++)
         if (!m->attrs[i].column || m->attrs[i].deferred)
             return false;
-    for (size_t i = 0; i < m->nrelations; i++)
-        if (is_eager(m->relations[i]))
-            return false;
-    return true;
+    return !plua_loads_eagerly(m);
 }
 
 /* Compiles the statement once; its text and columns stay with the model. */

@@ -385,13 +385,16 @@ static void set_empty(lua_State *L, int idx, pl_object *o, pl_relation *r) {
     }
 }
 
-void plua_load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+static void load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r,
+                          bool refuses) {
     if (!(o->status & PL_OBJ_KEYED) || pl_object_state(o) == PL_DELETED)
         return;
     idx = lua_absindex(L, idx);
     int top = lua_gettop(L);
     const plua_option *step;
     plua_option_op way = plua_level_way(plua_push_level_of(L, idx, o), r, &step);
+    if (way == PLUA_O_RAISE && !refuses)
+        way = PLUA_O_SELECT;
     bool only_sql = step ? step->sql_only : r->args.raise_on_sql;
     if (way == PLUA_O_NOLOAD) {
         set_empty(L, idx, o, r);
@@ -415,6 +418,14 @@ void plua_load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r) {
         load_with_peers(L, s, idx, o, r, step, top + 1);
     }
     lua_settop(L, top);
+}
+
+void plua_load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    load_relation(L, idx, o, r, true);
+}
+
+void plua_load_for_flush(lua_State *L, int idx, pl_object *o, pl_relation *r) {
+    load_relation(L, idx, o, r, false);
 }
 
 /* A dynamic list is the query of its rows, with append and remove. */

@@ -23,6 +23,9 @@ void plua_refresh(lua_State *L, int idx, pl_object *o);
 /* Loads a relationship into the state of the object at idx (and of its siblings). */
 void plua_load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r);
 
+/* The same for what a flush must see: also where the script may not load it. */
+void plua_load_for_flush(lua_State *L, int idx, pl_object *o, pl_relation *r);
+
 /* Pushes the object that a MANY_TO_ONE's foreign key leads to in the identity map: the
 ** object, false when the key is NULL, nil when it is not there. [-0, +1, m] */
 void plua_identity_of(lua_State *L, const pl_object *o, const pl_relation *r);

@@ -469,7 +469,7 @@ static void load_for_delete(lua_State *L, int idx, pl_object *o, pl_relation *r)
         return;
     if (r->lazy == PL_LAZY_DYNAMIC || r->lazy == PL_LAZY_WRITE_ONLY ||
         r->lazy == PL_LAZY_RAISE) {
-        plua_load_relation(L, idx, o, r);
+        plua_load_for_flush(L, idx, o, r);
         return;
     }
     plua_relation_get(L, idx, o, r);
