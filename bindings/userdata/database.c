@@ -197,7 +197,7 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
         return not_configured(e->key, err);
     if (e->db->closed)
         return pl_fail(err, PL_ERESOURCECLOSED, "this database is closed");
-    if (site->uri.memory && site->shared) {
+    if (site->shared) {
         *out = pl_conn_ref(site->shared);
         if (e->md.has_virtual)
             pl_conn_trust_schema(*out);
@@ -227,12 +227,55 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
 }
 
 void plua_site_return(plua_site *site, pl_conn *c) {
-    bool keep = !site->uri.memory && !site->engine->db->closed && !pl_conn_is_closed(c) &&
+    bool keep = !site->uri.memory && !site->shared && !site->engine->db->closed &&
+                !pl_conn_is_closed(c) &&
                 site->nidle < (int)(sizeof site->idle / sizeof *site->idle);
     if (keep)
         site->idle[site->nidle++] = c;
     else
         pl_conn_unref(c);
+}
+
+/*
+** core.db_hold(db, site): all sessions of that site get one connection with a transaction
+** in which theirs are savepoints, so that db_release(db, site) takes back whatever they
+** commit. Sessions that have a connection already are closed by the caller.
+*/
+static int db_hold(lua_State *L) {
+    plua_db *db = plua_check_db(L, 1);
+    int app = (int)luaL_optinteger(L, 2, 0);
+    for (plua_engine *e = db->engines; e; e = e->next) {
+        plua_site *site = plua_engine_configured(e, app);
+        pl_conn *conn;
+        if (!site || site->held)
+            continue;
+        plua_check(L, plua_site_connect(L, site, &conn, plua_err(L)));
+        if (site->shared)
+            pl_conn_unref(conn);
+        else
+            site->shared = conn;
+        site->held = true;
+        plua_check(L, pl_conn_exec(site->shared, "BEGIN", plua_err(L)));
+    }
+    return 0;
+}
+
+static int db_release(lua_State *L) {
+    plua_db *db = plua_check_db(L, 1);
+    int app = (int)luaL_optinteger(L, 2, 0);
+    for (plua_engine *e = db->engines; e; e = e->next) {
+        plua_site *site = plua_engine_configured(e, app);
+        if (!site || !site->held)
+            continue;
+        site->held = false;
+        pl_code code = pl_conn_exec(site->shared, "ROLLBACK", plua_err(L));
+        if (!site->uri.memory) {
+            pl_conn_unref(site->shared);
+            site->shared = NULL;
+        }
+        plua_check(L, code);
+    }
+    return 0;
 }
 
 static void dispose(plua_site *site) {
@@ -561,7 +604,24 @@ static int db_set(lua_State *L) {
     db->bound = plua_field_bool(L, 2, "bound", db->bound);
     db->batch_lazy = plua_field_bool(L, 2, "batch_lazy", db->batch_lazy);
     db->session_events = plua_field_bool(L, 2, "session_events", db->session_events);
+    db->reporting = plua_field_bool(L, 2, "reporting", db->reporting);
     return 0;
+}
+
+void plua_note_relation(lua_State *L, const pl_relation *r, const char *use) {
+    if (!plua_engine_of(r->mapper->tables[0].table)->db->reporting)
+        return;
+    luaL_checkstack(L, 6, "relation_used");
+    plua_shared(L);
+    if (lua_getfield(L, -1, "relation_used") != LUA_TFUNCTION) {
+        lua_pop(L, 2);
+        return;
+    }
+    lua_pushstring(L, use);
+    lua_pushstring(L, r->mapper->name);
+    lua_pushstring(L, r->name);
+    lua_call(L, 3, 0);
+    lua_pop(L, 1);
 }
 
 /* ---- sessions ---------------------------------------------------------------------- */
@@ -762,10 +822,20 @@ int plua_open_database(lua_State *L) {
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"new_database", new_database}, {"db_engine", db_engine}, {"db_uri", db_uri},
-        {"db_dispose", db_dispose},     {"db_set", db_set},       {"db_table", db_table},
-        {"db_listen", db_listen},       {"db_live", db_live},     {"db_close", db_close},
-        {"db_closed", db_closed},       {"db_naming", db_naming}, {NULL, NULL},
+        {"new_database", new_database},
+        {"db_engine", db_engine},
+        {"db_uri", db_uri},
+        {"db_dispose", db_dispose},
+        {"db_set", db_set},
+        {"db_table", db_table},
+        {"db_listen", db_listen},
+        {"db_live", db_live},
+        {"db_hold", db_hold},
+        {"db_release", db_release},
+        {"db_close", db_close},
+        {"db_closed", db_closed},
+        {"db_naming", db_naming},
+        {NULL, NULL},
     };
     plua_class(L, PLUA_DATABASE, meta, NULL);
     plua_shared(L);

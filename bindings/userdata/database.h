@@ -34,7 +34,8 @@ typedef struct plua_site {
     pl_conn_options options;
     pl_conn *idle[8]; /* connections no session uses */
     int nidle;
-    pl_conn *shared; /* memory databases: the one connection */
+    pl_conn *shared; /* memory databases, and any while held: the one connection */
+    bool held;       /* by db_hold, for specs */
 } plua_site;
 
 /* A database of the db object: the default one (key NULL) or a bind. */
@@ -64,6 +65,7 @@ typedef struct plua_db {
     bool listening;        /* some listener wants statements (trace) */
     bool live;             /* somebody wants to know what transactions change */
     bool session_events;   /* some listener wants events of sessions or instances */
+    bool reporting;        /* uses of relationships are told, see plua_note_relation */
     const pl_watch *watch; /* of the host, or NULL */
     uint64_t compiled_hits, compiled_misses;
     struct plua_cache *compiled; /* compiled.h; NULL until first used */
@@ -101,6 +103,12 @@ struct plua_session *plua_push_session(lua_State *L, plua_db *db);
 /* Pushes the model userdata / the metatable of instances of a mapper. [-0, +1, -] */
 void plua_push_model(lua_State *L, const pl_mapper *m);
 void plua_push_instance_meta(lua_State *L, const pl_mapper *m);
+
+/* Tells the function relation_used of the shared values, where a db reports, that a
+** relationship was loaded with a query ("eager") or read by a script ("read"). [-0, +0,
+*e]
+*/
+void plua_note_relation(lua_State *L, const pl_relation *r, const char *use);
 
 int plua_open_database(lua_State *L);
 

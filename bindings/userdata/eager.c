@@ -345,6 +345,7 @@ static void load_own(lua_State *L, plua_session *s, int list, int level,
             continue;
         push_lacking(L, list, r, with && with->existing);
         if (lua_rawlen(L, -1) > 0) {
+            plua_note_relation(L, r, "eager");
             plua_related q = {.r = r, .step = step, .level = level};
             if (way == PLUA_O_SUBQUERY && with && is_root(with, v))
                 q.origin = with;
@@ -363,10 +364,19 @@ void plua_load_eagerly(lua_State *L, plua_session *s, int list, int level,
         load_own(L, s, list, level, v->mapper, with);
 }
 
+/* Whether the join brought anything. */
+static bool has_met(lua_State *L, const plua_joinload *j) {
+    return j->relation->uselist ? lua_rawlen(L, j->slots + SLOT_BEGUN) > 0
+                                : lua_isuserdata(L, j->slots + SLOT_OBJECT);
+}
+
 void plua_eager_finish(lua_State *L, plua_eager *e, int idx) {
-    for (const plua_joinload *j = e->joins; j; j = j->next)
+    for (const plua_joinload *j = e->joins; j; j = j->next) {
+        if (has_met(L, j))
+            plua_note_relation(L, j->relation, "eager");
         if (j->relation->uselist)
             end_lists(L, j);
+    }
     for (int i = 0; i < e->nroots; i++) {
         const plua_root *root = &e->roots[i];
         if (root->later)

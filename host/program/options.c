@@ -150,8 +150,7 @@ bool program_is_command(int argc, char **argv, int index) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "0123456789_-";
     const char *word = argv[index];
-    struct stat about;
-    if (word[0] == '-' || word[strspn(word, letters)] != '\0' || stat(word, &about) == 0)
+    if (word[0] == '-' || word[strspn(word, letters)] != '\0' || is_file(word))
         return false;
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(word, commands[i].name) == 0)

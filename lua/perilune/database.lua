@@ -252,7 +252,10 @@ local function new(what, given, bound)
   add_base(d, given.model_class)
   d.fields.config = new_config(db)
   read_options(db, what, given)
-  if core.shared().made then table.insert(core.shared().made.dbs, db) end
+  local shared = core.shared()
+  if shared.made then table.insert(shared.made.dbs, db) end
+  shared.databases = shared.databases or setmetatable({}, { __mode = "k" })
+  shared.databases[db] = true
   return db
 end
 
@@ -479,6 +482,8 @@ end
 -- @function Database:close
 function database.close(db)
   if core.db_closed(db) then return end
+  local closing = core.shared().closing
+  if closing then closing(db) end
   local d = core.db_table(db)
   for _, session in pairs(d.sessions) do
     if not session.closed then session:close() end
