@@ -45,6 +45,7 @@ typedef struct plua_runtime {
     pl_error err;      /* the error being built, see plua_err */
     bool has_raised;   /* a Lua error waits in the runtime's user value 2 */
     uint32_t pass;     /* last pass number given to pl_node_walk */
+    uint32_t walks;    /* number of the last walk through objects */
     uint32_t sequence; /* creation counter of columns and relationships */
     struct pl_session_cell **free_cells;
     struct pl_session_cell *cells; /* free list through `session` */

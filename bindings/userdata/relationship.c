@@ -417,31 +417,36 @@ bool plua_relation_bypassed(lua_State *L, int idx, const pl_object *o) {
 
 /* ---- walking ----------------------------------------------------------------------- */
 
-/* Puts the object on top on the list at `work`, once. [-1, +0] */
-static void enqueue(lua_State *L, int work) {
-    lua_pushvalue(L, -1);
-    if (lua_rawget(L, work) == LUA_TNIL) {
-        lua_pushvalue(L, -2);
-        lua_rawseti(L, work, (lua_Integer)lua_rawlen(L, work) + 1);
-        lua_pushvalue(L, -2);
-        lua_pushboolean(L, 1);
-        lua_rawset(L, work);
+/* A walk through objects; each is marked with the number of the walk that saw it. */
+typedef struct walk {
+    int list; /* stack index of the objects found */
+    lua_Integer n;
+    uint32_t number;
+} walk;
+
+/* Puts the object on top on the list, once. [-1, +0] */
+static void enqueue(lua_State *L, walk *w) {
+    pl_object *o = lua_touserdata(L, -1);
+    if (o->walk == w->number) {
+        lua_pop(L, 1);
+        return;
     }
-    lua_pop(L, 2);
+    o->walk = w->number;
+    lua_rawseti(L, w->list, ++w->n);
 }
 
-static void enqueue_items(lua_State *L, int work, int idx, const plua_collection *c) {
+static void enqueue_items(lua_State *L, walk *w, int idx, const plua_collection *c) {
     lua_getiuservalue(L, idx, PLUA_C_ITEMS);
     for (lua_Integer i = 1; i <= c->n; i++) {
         lua_rawgeti(L, -1, i);
-        enqueue(L, work);
+        enqueue(L, w);
     }
     lua_pop(L, 1);
     lua_getiuservalue(L, idx, PLUA_C_ADDED);
     lua_Integer n = c->loaded || !c->has_added ? 0 : (lua_Integer)lua_rawlen(L, -1);
     for (lua_Integer i = 1; i <= n; i++) {
         if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA)
-            enqueue(L, work);
+            enqueue(L, w);
         else
             lua_pop(L, 1);
     }
@@ -449,15 +454,15 @@ static void enqueue_items(lua_State *L, int work, int idx, const plua_collection
 }
 
 /* What a relationship of the object at idx leads to goes on the work list. */
-static void enqueue_related(lua_State *L, int work, int idx, pl_object *o,
+static void enqueue_related(lua_State *L, walk *w, int idx, pl_object *o,
                             pl_relation *r) {
     plua_relation_peek(L, idx, o, r);
     int top = lua_gettop(L);
     plua_collection *c = plua_test_collection(L, top);
     if (c)
-        enqueue_items(L, work, top, c);
+        enqueue_items(L, w, top, c);
     else if (lua_isuserdata(L, top)) {
-        enqueue(L, work);
+        enqueue(L, w);
         return;
     }
     lua_settop(L, top - 1);
@@ -480,10 +485,11 @@ void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade
                         plua_visit visit) {
     idx = lua_absindex(L, idx);
     lua_newtable(L);
-    int work = lua_gettop(L);
+    walk w = {lua_gettop(L), 0, ++plua_rt(L)->walks};
     lua_pushvalue(L, idx);
-    enqueue(L, work);
-    for (lua_Integer i = 1; lua_rawgeti(L, work, i) != LUA_TNIL; i++) {
+    enqueue(L, &w);
+    for (lua_Integer i = 1; i <= w.n; i++) {
+        lua_rawgeti(L, w.list, i);
         int at = lua_gettop(L);
         pl_object *o = lua_touserdata(L, at);
         bool on = visit(L, s, at, o);
@@ -493,9 +499,9 @@ void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade
                 continue;
             if (cascade & PL_CASCADE_DELETE)
                 load_for_delete(L, at, o, r);
-            enqueue_related(L, work, at, o, r);
+            enqueue_related(L, &w, at, o, r);
         }
-        lua_settop(L, work);
+        lua_settop(L, w.list);
     }
-    lua_settop(L, work - 1);
+    lua_settop(L, w.list - 1);
 }

@@ -64,6 +64,7 @@ struct pl_object {
     uint32_t status;
     uint32_t pin;   /* place in the session's list of objects it keeps alive, 0: none */
     uint32_t index; /* scratch of a flush */
+    uint32_t walk;  /* number of the last cascade that came by; the glue's */
     uint32_t tx;    /* the session's transaction that INSERTed it; 0: an earlier one */
 };
 
