@@ -184,6 +184,7 @@ unit: $(UNIT) $(WHOLE)
 	@status=0; for t in $^; do echo "unit: $$t"; $$t || status=1; done; exit $$status
 
 # BEFORE is Lua that runs before busted is loaded. The benchmarks' spec is for full speed.
+specs: export DIFFERENTIAL_SCALE ?= $(if $(BEFORE),0,$(if $(SANITIZE),0.1,1))
 specs: all $(BUILD)/pty
 	@PERILUNE_BIN=$(HERE)/perilune $(HERE)/perilune $(if $(BEFORE),-e '$(BEFORE)') \
 	  $(BUSTED) $(if $(BEFORE)$(SANITIZE),--exclude-pattern=bench_spec) $(SPEC)
