@@ -15,7 +15,7 @@ static void check(plua_unit *u, pl_code code) {
 }
 
 static pl_error *err(plua_unit *u) {
-    return plua_err(u->L);
+    return plua_unit_err(u);
 }
 
 /* A related object must be in the session to be saved; the cascade brings it in. */

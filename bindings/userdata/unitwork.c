@@ -160,15 +160,15 @@ static void collect_object(plua_unit *u, int idx, pl_object *o) {
     lua_State *L = u->L;
     plua_json_scan(L, idx, o);
     if (o->status & PL_OBJ_DELETING) {
-        plua_check(L, pl_flush_delete(u->f, o, plua_err(L)));
+        plua_check(L, pl_flush_delete(u->f, o, plua_unit_err(u)));
         plua_collect_deleted(u, idx, o);
         return;
     }
     note_bypassed(u, idx, o);
     if (pl_object_state(o) == PL_PENDING || (o->status & PL_OBJ_CHANGED))
-        plua_check(L, pl_flush_save(u->f, o, plua_err(L)));
+        plua_check(L, pl_flush_save(u->f, o, plua_unit_err(u)));
     else if (o->status & PLUA_OBJ_HISTORY)
-        plua_check(L, pl_flush_save(u->f, o, plua_err(L)));
+        plua_check(L, pl_flush_save(u->f, o, plua_unit_err(u)));
     plua_collect_saved(u, idx, o);
 }
 
@@ -341,6 +341,7 @@ static pl_flush **push_box(lua_State *L) {
 
 static void begin_unit(lua_State *L, plua_session *s, plua_unit *u, pl_conn *conn,
                        const pl_flush_hooks *hooks) {
+    u->err = plua_err(L);
     pl_flush **box = push_box(L);
     *box = pl_flush_new(plua_rt(L)->alloc, conn, &pl_dialect_sqlite, hooks);
     if (!*box)

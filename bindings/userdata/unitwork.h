@@ -14,11 +14,19 @@ typedef struct plua_unit {
     plua_session *s;
     plua_engine *engine; /* the database being flushed */
     pl_flush *f;
-    int pins;    /* stack index of the pins table */
-    int links;   /* set of link rows already removed */
-    int parents; /* children given a parent in this flush: key -> true */
-    int clears;  /* what may have lost its parent: see collect.c */
+    pl_error *err; /* the runtime's, see plua_unit_err */
+    int pins;      /* stack index of the pins table */
+    int links;     /* set of link rows already removed */
+    int parents;   /* children given a parent in this flush: key -> true */
+    int clears;    /* what may have lost its parent: see collect.c */
 } plua_unit;
+
+/* The error for the next call into the core, cleared. */
+static inline pl_error *plua_unit_err(plua_unit *u) {
+    if (u->err->code != PL_OK)
+        pl_error_clear(u->err);
+    return u->err;
+}
 
 /* Adds an object to the flush's saves (pins it). The object is at idx. */
 void plua_unit_save(plua_unit *u, int idx, pl_object *o);

@@ -194,10 +194,13 @@ void plua_to_slot(lua_State *L, int idx, const pl_type *t, const char *where,
     conversions[t->kind].store(L, idx, t, where, out);
     if (t->kind == PL_K_ANY || t->kind == PL_K_CUSTOM)
         return;
-    pl_error *err = plua_err(L);
-    pl_code code = pl_type_check(t, out, where, err);
-    if (code == PL_OK)
+    pl_slot checked = *out;
+    if (pl_type_check(t, &checked, where, NULL) == PL_OK) {
+        *out = checked;
         return;
+    }
+    pl_error *err = plua_err(L);
+    (void)pl_type_check(t, out, where, err);
     plua_blame(err, where);
     plua_throw(L);
 }

@@ -40,6 +40,8 @@ static const char *format(pl_error *e, const char *fmt, va_list ap) {
 }
 
 pl_code pl_fail(pl_error *e, pl_code code, const char *fmt, ...) {
+    if (!e)
+        return code;
     if (e->code != PL_OK)
         return e->code;
     va_list ap;

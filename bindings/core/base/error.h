@@ -87,7 +87,7 @@ void pl_error_init(pl_error *e, pl_alloc alloc);
 void pl_error_clear(pl_error *e); /* frees the texts, back to PL_OK */
 
 /* Sets code and message (printf's directives) and returns the code. Keeps the first
- * error. */
+ * error. Without an error to fill (NULL) it gives the code only. */
 pl_code pl_fail(pl_error *e, pl_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

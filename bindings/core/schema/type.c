@@ -147,9 +147,12 @@ static pl_code check_text(const pl_type *t, pl_slot *v, const char *where,
     if (v->tag != PL_TEXT)
         return expected("text", v, where, PL_ETYPE, err);
     int64_t n = v->len > 0 ? pl_utf8_len(v->v.s, v->len) : 0;
-    if (n < 0)
-        return pl_fail(err, PL_EVALUE, "%s: the text is not valid UTF-8", where),
-               pl_hint(err, "bytes that are not text belong into a LargeBinary column");
+    if (n < 0) {
+        pl_code code = pl_fail(err, PL_EVALUE, "%s: the text is not valid UTF-8", where);
+        if (err)
+            pl_hint(err, "bytes that are not text belong into a LargeBinary column");
+        return code;
+    }
     if (t->length > 0 && n > t->length)
         return pl_fail(err, PL_EVALUE, "%s: %lld characters are too many for %s(%d)",
                        where, (long long)n, pl_kind_name(t->kind), t->length);
@@ -218,6 +221,8 @@ static pl_code check_enum(const pl_type *t, pl_slot *v, const char *where,
         if (strlen(t->words[i]) == v->len &&
             (v->len == 0 || memcmp(t->words[i], v->v.s, v->len) == 0))
             return PL_OK;
+    if (!err)
+        return PL_EVALUE;
     char shown[SHOWN_MAX];
     const char *list = list_words(t, err);
     if (!list)

@@ -85,7 +85,7 @@ bool pl_type_is_text(const pl_type *t);
 ** Whether a value may be stored in a column of this type: tag, range, length in
 ** characters, UTF-8, enum word. An integral float is turned into an integer where the
 ** type wants one. NULL always passes. `where` ("User.name") begins the message of the
-** PL_EVALUE or PL_ETYPE error.
+** PL_EVALUE or PL_ETYPE error; with err NULL only the code is wanted.
 */
 pl_code pl_type_check(const pl_type *t, pl_slot *value, const char *where, pl_error *err);
 
