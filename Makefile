@@ -5,6 +5,7 @@
 #: make test       the same, then C tests, specs and examples
 #:                 (one part: make unit, make specs SPEC=spec/x_spec.lua, make examples)
 #: make asan       the same under the address and undefined-behaviour sanitizers
+#: make tsan       hosts in threads under the thread sanitizer
 #: make gcstress   the specs with the collector at its most aggressive
 #: make differential  Perilune beside SQLAlchemy on the same scenarios: what differs
 #: make lint       warnings as errors, format, static analysis, house rules
@@ -71,8 +72,8 @@ WHOLE := $(patsubst spec/%.c,$(BUILD)/whole/%,$(wildcard spec/embed/t_*.c spec/f
 
 PRODUCTS := $(addprefix $(BUILD)/,perilune perilune.so libperilune.a libperilune.so.0)
 
-.PHONY: all objs core help deps run test unit specs examples differential bench lint asan gcstress \
-  install docs clean now-run now-test now-bench now-lint now-asan now-gcstress
+.PHONY: all objs core help deps run test unit specs examples differential bench lint asan tsan gcstress \
+  install docs clean now-run now-test now-bench now-lint now-asan now-tsan now-gcstress
 .DELETE_ON_ERROR:
 
 all: $(PRODUCTS)
@@ -167,6 +168,8 @@ lint: ; @.ci/deps build test lint && $(SUBMAKE) now-lint
 asan: export ASAN_OPTIONS ?= allocator_may_return_null=1
 asan: ; @.ci/deps build test && $(SUBMAKE) BUILD=$(BUILD)-asan CFLAGS='-O1 -g' \
 	  SANITIZE=address,undefined now-asan
+tsan: ; @.ci/deps build test && $(SUBMAKE) BUILD=$(BUILD)-tsan CFLAGS='-O1 -g' \
+	  SANITIZE=thread now-tsan
 gcstress: ; @.ci/deps build test && $(SUBMAKE) now-gcstress
 
 HERE := $(abspath $(BUILD))
@@ -179,6 +182,9 @@ now-run: all
 
 now-test now-asan: all $(UNIT) $(WHOLE)
 	+@$(call each,unit specs examples)
+
+now-tsan: $(BUILD)/whole/embed/t_threads
+	$<
 
 unit: $(UNIT) $(WHOLE)
 	@status=0; for t in $^; do echo "unit: $$t"; $$t || status=1; done; exit $$status
@@ -260,4 +266,4 @@ install: all
 	  >$(TO)/lib/pkgconfig/perilune.pc
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-lint
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-lint

@@ -53,8 +53,9 @@ typedef struct pl_watch {
                      const char *schema, const char *via);
     /* a database is to be opened, by file or NULL for one in memory: 0, or why not */
     const char *(*opening)(void *ud, const char *path, int readonly);
-    /* it was, or a session takes it again: the database's own handle. Why not, or 0 */
-    const char *(*opened)(void *ud, void *handle, int again);
+    /* it was (how 0), or a session takes it again (bit 1), or it is somebody else's (bit
+     * 2): the database's own handle. Why not, or 0 */
+    const char *(*opened)(void *ud, void *handle, int how);
     /* and was closed */
     void (*closed)(void *ud);
     /* rows so far of a bulk insert of that model, or NULL */

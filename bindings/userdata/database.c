@@ -160,7 +160,8 @@ static pl_code tell_opened(const plua_site *site, pl_conn *c, bool again, pl_err
     const pl_watch *watch = site->engine->watch;
     if (!watch || !watch->opened)
         return PL_OK;
-    return refused(watch->opened(watch->ud, pl_conn_handle(c), again), err);
+    int how = (again ? 1 : 0) | (site->options.shared ? 2 : 0);
+    return refused(watch->opened(watch->ud, pl_conn_handle(c), how), err);
 }
 
 /* Makes the folder that a file is to be in, as the first use of it. */

@@ -168,10 +168,10 @@ static const char *watch_opening(void *ud, const char *path, int readonly) {
                                             : NULL;
 }
 
-static const char *watch_opened(void *ud, void *handle, int again) {
+static const char *watch_opened(void *ud, void *handle, int how) {
     guard *g = ud;
     (void)handle;
-    g->databases += again == 0;
+    g->databases += (how & 1) == 0;
     return NULL;
 }
 

@@ -23,6 +23,8 @@
 
 enum { GUARD_LIMITS = PERILUNE_LIMIT_DATABASES + 1 };
 
+struct policy;
+
 typedef struct guard {
     perilune_alloc_fn alloc;
     void *payload;
@@ -41,6 +43,9 @@ typedef struct guard {
     bool interruptible;
     bool quiet; /* the host is at work on an error: nothing is stopped */
     atomic_int interrupted;
+    struct policy *policy; /* asked too when a database is opened or used; see policy.h */
+    const char *(*watch_opening)(void *ud, const char *path, int readonly);
+    const char *(*watch_opened)(void *ud, void *handle, int how);
 } guard;
 
 /* A guard over an allocator (NULL: the C library's), without limits. */

@@ -7,6 +7,7 @@
  * makes, kept in the registry.
  */
 #include "host.h"
+#include "sandbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,12 +97,17 @@ static void open_libraries(lua_State *L) {
 
 /* Pushes what lua/perilune/embed.lua makes, and lets scripts require its module. */
 static void open_values(lua_State *L) {
+    const perilune_host *h = host_of(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "perilune.embed");
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "new");
-    lua_pushglobaltable(L);
-    lua_pushglobaltable(L);
+    if (h->sandbox) {
+        sandbox_open(L, h->allow, host_print);
+    } else {
+        lua_pushglobaltable(L);
+        lua_pushglobaltable(L);
+    }
     lua_call(L, 2, 1);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &VALUES_KEY);
@@ -112,11 +118,14 @@ static void open_values(lua_State *L) {
 }
 
 static int build(lua_State *L) {
+    perilune_host *h = host_of(L);
     luaL_checkversion(L);
     luaL_newmetatable(L, "perilune.host.Error");
     lua_pop(L, 1);
     open_libraries(L);
-    guard_watch(&host_of(L)->guard, L, &host_of(L)->watch);
+    guard_watch(&h->guard, L, &h->watch);
+    if (h->policy)
+        policy_watch(h->policy, &h->guard, &h->watch, NULL, h);
     open_values(L);
     return 0;
 }
@@ -156,6 +165,42 @@ static int read_config(perilune_config *to, const perilune_config *from) {
     return PERILUNE_OK;
 }
 
+/* Runs the policy file in a host of its own, which has nothing but its limits. */
+static int run_policy(perilune_host *h, const char *path) {
+    perilune_config c;
+    perilune_host *reader;
+    char message[256];
+    perilune_config_init(&c);
+    c.sandbox = 1;
+    c.memory = 16 << 20;
+    c.milliseconds = 1000;
+    int code = perilune_host_new(&reader, &c);
+    if (code == PERILUNE_OK)
+        code = perilune_run_file(reader, path, 0, NULL, &h->policy_value);
+    if (code != PERILUNE_OK) {
+        (void)snprintf(message, sizeof message, "%s", perilune_error_of(reader)->message);
+    } else {
+        const perilune_value *value = perilune_result_at(h->policy_value, 0);
+        code =
+            policy_read(h->policy, value, &h->guard, &h->allow, message, sizeof message);
+    }
+    perilune_host_free(reader);
+    if (code == PERILUNE_OK)
+        return code;
+    memcpy(h->why, message, sizeof message);
+    return give_up(h, code == PERILUNE_EMEMORY ? code : PERILUNE_EPOLICY, h->why);
+}
+
+static int open_policy(perilune_host *h, const perilune_config *c) {
+    if (!h->sandbox)
+        return PERILUNE_OK;
+    h->policy =
+        policy_new(c->allow & PERILUNE_ALLOW_READ, c->allow & PERILUNE_ALLOW_WRITE);
+    if (!h->policy)
+        return give_up(h, PERILUNE_EMEMORY, NULL);
+    return c->policy ? run_policy(h, c->policy) : PERILUNE_OK;
+}
+
 int perilune_host_new(perilune_host **out, const perilune_config *config) {
     perilune_config c;
     if (!out)
@@ -167,6 +212,9 @@ int perilune_host_new(perilune_host **out, const perilune_config *config) {
         return PERILUNE_EMEMORY;
     if (code != PERILUNE_OK)
         return give_up(h, code, "call perilune_config_init before setting fields");
+    code = open_policy(h, &c);
+    if (code != PERILUNE_OK)
+        return code;
     h->main = h->L = guard_newstate(&h->guard);
     if (!h->main)
         return give_up(h, PERILUNE_EMEMORY, NULL);
@@ -185,6 +233,8 @@ void perilune_host_free(perilune_host *h) {
             continue;
         lua_close(h->main);
     }
+    policy_free(h->policy);
+    perilune_result_free(h->policy_value);
     free(h);
 }
 

@@ -10,6 +10,7 @@
 #define EMBED_HOST_H
 
 #include "guard.h"
+#include "policy.h"
 
 struct perilune_host {
     guard guard; /* first: guard_of finds the host */
@@ -17,8 +18,11 @@ struct perilune_host {
     lua_State *main;
     lua_State *L;
     perilune_error error; /* texts belong to the table under ERROR in the registry */
+    policy *policy;       /* NULL without a sandbox */
+    perilune_result *policy_value; /* what its file returned */
     perilune_log_fn log;
     void *log_payload;
+    char why[256]; /* what is wrong with the policy */
     int64_t calls;
     int natives; /* C functions of the program that are running */
     bool sandbox;

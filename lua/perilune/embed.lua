@@ -143,7 +143,7 @@ end
 
 --- The object behind a host. `globals` is where registered functions go, `env` what scripts
 -- see as their globals.
-function embed.new(globals, env)
+function embed.new(env, globals)
   local state = { handles = {}, stack = {}, vars = {} }
   return {
     env = env,

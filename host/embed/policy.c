@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rules for databases; see policy.h.
+ *
+ * The authorizer is asked for every table and column that a statement touches, with the
+ * view or trigger that does so. A table with a rule on rows may be read by its view only.
+ * Updating and deleting by key reads the key, which is let through where no SELECT is in
+ * the statement; the triggers then pass over rows outside the rule.
+ */
+#include "policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <sqlite3.h>
+
+enum {
+    VALUE_BYTES = 16 << 20, /* of one value in SQL */
+    LIKE_BYTES = 256,
+    PAGE = 4096
+};
+
+/* true for all, or a list of names. */
+typedef struct names {
+    bool all;
+    const perilune_value *list;
+} names;
+
+typedef struct rule {
+    const char *table;
+    names read, hidden, update;
+    bool insert, remove;
+    const char *rows; /* condition, or NULL */
+} rule;
+
+struct policy {
+    guard *guard;
+    rule *rules;
+    size_t nrules;
+    bool has_rules, schema, readonly, read, write;
+    const perilune_value *databases, *functions;
+    policy_variable variable;
+    void *ud;
+    bool internal;    /* statements of the policy's own are being compiled */
+    bool selecting;   /* the statement being compiled has a SELECT */
+    const rule *into; /* what it updates or deletes */
+};
+
+policy *policy_new(bool read, bool write) {
+    policy *p = calloc(1, sizeof *p);
+    if (p) {
+        p->schema = true;
+        p->read = read;
+        p->write = write;
+    }
+    return p;
+}
+
+void policy_free(policy *p) {
+    if (!p)
+        return;
+    free(p->rules);
+    free(p);
+}
+
+/* ---- reading --------------------------------------------------------------------- */
+
+typedef struct reader {
+    policy *p;
+    guard *g;
+    unsigned *allow;
+    char *message;
+    size_t size;
+    bool failed;
+} reader;
+
+static void fail(reader *r, const char *where, const char *what) {
+    if (!r->failed)
+        (void)snprintf(r->message, r->size, "policy: %s %s", where, what);
+    r->failed = true;
+}
+
+static bool boolean(reader *r, const char *where, const perilune_value *v) {
+    if (v->type != PERILUNE_BOOLEAN)
+        fail(r, where, "must be true or false");
+    return v->type == PERILUNE_BOOLEAN && v->as.boolean;
+}
+
+static const perilune_value *texts(reader *r, const char *where,
+                                   const perilune_value *v) {
+    if (v->type != PERILUNE_LIST) {
+        fail(r, where, "must be a list of names");
+        return NULL;
+    }
+    for (size_t i = 0; i < v->size; i++)
+        if (v->as.items[i].type != PERILUNE_TEXT)
+            fail(r, where, "must be a list of names");
+    return r->failed ? NULL : v;
+}
+
+static names columns(reader *r, const char *where, const perilune_value *v) {
+    if (v->type == PERILUNE_BOOLEAN)
+        return (names){.all = v->as.boolean};
+    return (names){.list = texts(r, where, v)};
+}
+
+static void number(reader *r, const char *where, const perilune_value *v, int limit) {
+    if (v->type == PERILUNE_INTEGER && v->as.integer >= 0)
+        r->g->limits[limit] = v->as.integer;
+    else
+        fail(r, where, "must be a whole number");
+}
+
+static bool is(const perilune_value *v, const char *name) {
+    return v->type == PERILUNE_TEXT && strcmp(v->as.text, name) == 0;
+}
+
+static void read_rule_field(reader *r, rule *to, const perilune_pair *f) {
+    const perilune_value *v = &f->value;
+    if (is(&f->key, "read"))
+        to->read = columns(r, "read", v);
+    else if (is(&f->key, "hidden"))
+        to->hidden = columns(r, "hidden", v);
+    else if (is(&f->key, "update"))
+        to->update = columns(r, "update", v);
+    else if (is(&f->key, "insert"))
+        to->insert = boolean(r, "insert", v);
+    else if (is(&f->key, "delete"))
+        to->remove = boolean(r, "delete", v);
+    else if (is(&f->key, "rows") && v->type == PERILUNE_TEXT)
+        to->rows = v->as.text;
+    else
+        fail(r, f->key.type == PERILUNE_TEXT ? f->key.as.text : "a key",
+             "is not known in a table's rules (read, hidden, insert, update, delete, "
+             "rows)");
+}
+
+static void read_rules(reader *r, const perilune_value *v) {
+    size_t n = v->type == PERILUNE_MAP ? v->size : 0;
+    if (v->type != PERILUNE_MAP && v->size > 0)
+        fail(r, "tables", "must be a table name = rules");
+    r->p->has_rules = true;
+    r->p->rules = calloc(n + 1, sizeof *r->p->rules);
+    if (!r->p->rules)
+        fail(r, "tables", "need more memory");
+    for (size_t i = 0; i < n && !r->failed; i++) {
+        const perilune_pair *f = &v->as.pairs[i];
+        rule *to = &r->p->rules[r->p->nrules];
+        if (f->key.type != PERILUNE_TEXT || strlen(f->key.as.text) != f->key.size ||
+            (f->value.type != PERILUNE_MAP && f->value.size > 0)) {
+            fail(r, "tables", "must be a table name = rules");
+            return;
+        }
+        to->table = f->key.as.text;
+        for (size_t k = 0; f->value.type == PERILUNE_MAP && k < f->value.size; k++)
+            read_rule_field(r, to, &f->value.as.pairs[k]);
+        r->p->nrules++;
+    }
+}
+
+static void read_allow(reader *r, const perilune_value *v) {
+    static const char *const words[] = {"read",    "write",  "env",
+                                        "process", "native", "bytecode"};
+    if (!texts(r, "allow", v))
+        return;
+    for (size_t i = 0; i < v->size; i++) {
+        size_t k = 0;
+        while (k < sizeof words / sizeof *words && !is(&v->as.items[i], words[k]))
+            k++;
+        if (k == sizeof words / sizeof *words)
+            fail(r, "allow", "knows read, write, env, process, native, bytecode");
+        else
+            *r->allow |= 1u << k;
+    }
+}
+
+static void read_field(reader *r, const perilune_pair *f) {
+    static const char *const limits[] = {"memory", "instructions", "milliseconds", "rows",
+                                         "connections"};
+    for (int i = 0; i < GUARD_LIMITS; i++)
+        if (is(&f->key, limits[i])) {
+            number(r, limits[i], &f->value, i);
+            return;
+        }
+    if (is(&f->key, "databases"))
+        r->p->databases = texts(r, "databases", &f->value);
+    else if (is(&f->key, "sql_functions"))
+        r->p->functions = texts(r, "sql_functions", &f->value);
+    else if (is(&f->key, "readonly"))
+        r->p->readonly = boolean(r, "readonly", &f->value);
+    else if (is(&f->key, "schema"))
+        r->p->schema = boolean(r, "schema", &f->value);
+    else if (is(&f->key, "tables"))
+        read_rules(r, &f->value);
+    else if (is(&f->key, "allow"))
+        read_allow(r, &f->value);
+    else
+        fail(r, f->key.type == PERILUNE_TEXT ? f->key.as.text : "a key",
+             "is not known in a policy");
+}
+
+int policy_read(policy *p, const perilune_value *value, guard *g, unsigned *allow,
+                char *message, size_t size) {
+    reader r = {.p = p, .g = g, .allow = allow, .message = message, .size = size};
+    if (value->type != PERILUNE_MAP &&
+        !(value->type == PERILUNE_LIST && value->size == 0))
+        fail(&r, "the file", "must return a table");
+    p->schema = false;
+    for (size_t i = 0; !r.failed && value->type == PERILUNE_MAP && i < value->size; i++)
+        read_field(&r, &value->as.pairs[i]);
+    p->read = p->read || (*allow & PERILUNE_ALLOW_READ);
+    p->write = p->write || (*allow & PERILUNE_ALLOW_WRITE);
+    return r.failed ? PERILUNE_EPOLICY : PERILUNE_OK;
+}
+
+/* ---- what a statement may do ----------------------------------------------------- */
+
+enum { ALLOW = 0, DENY = 1, AS_NULL = 2 };
+
+static bool listed(const perilune_value *list, const char *name) {
+    for (size_t i = 0; list && name && i < list->size; i++)
+        if (strcasecmp(list->as.items[i].as.text, name) == 0)
+            return true;
+    return false;
+}
+
+static bool has(const names *n, const char *name) {
+    return n->all || listed(n->list, name);
+}
+
+static const rule *rule_of(const policy *p, const char *table) {
+    const rule *any = NULL;
+    for (size_t i = 0; table && i < p->nrules; i++) {
+        if (strcasecmp(p->rules[i].table, table) == 0)
+            return &p->rules[i];
+        if (strcmp(p->rules[i].table, "*") == 0)
+            any = &p->rules[i];
+    }
+    return any;
+}
+
+/* "user (rows)" is the view of user, and also what begins the names of its triggers. */
+static bool is_ours(const char *name, const char *table) {
+    size_t n = strlen(table);
+    return name && strncasecmp(name, table, n) == 0 &&
+           strncmp(name + n, " (rows)", 7) == 0;
+}
+
+/* The table behind a view of ours. */
+static const rule *rule_of_view(const policy *p, const char *view) {
+    for (size_t i = 0; view && i < p->nrules; i++)
+        if (p->rules[i].rows && is_ours(view, p->rules[i].table))
+            return &p->rules[i];
+    return NULL;
+}
+
+static bool is_schema_table(const char *name) {
+    return name && (strcasecmp(name, "sqlite_master") == 0 ||
+                    strcasecmp(name, "sqlite_schema") == 0 ||
+                    strcasecmp(name, "sqlite_temp_master") == 0 ||
+                    strcasecmp(name, "sqlite_temp_schema") == 0);
+}
+
+static int may_read(const policy *p, const char *table, const char *column,
+                    const char *via) {
+    const rule *view = rule_of_view(p, table);
+    const rule *r = view ? view : rule_of(p, table);
+    if (!p->has_rules || is_schema_table(table))
+        return ALLOW;
+    if (r && r->rows && !view && is_ours(via, r->table))
+        return ALLOW; /* what the view shows is asked of the view */
+    if (!r || !(r->read.all || r->read.list || r->hidden.list || p->into == r))
+        return DENY;
+    if (listed(r->hidden.list, column))
+        return AS_NULL;
+    if (r->rows && !view && !(p->into == r && !p->selecting))
+        return DENY;
+    return has(&r->read, column) || !column || !*column ? ALLOW : DENY;
+}
+
+static int may_change(policy *p, int action, const char *table, const char *column) {
+    const rule *r = rule_of(p, table);
+    if (p->readonly)
+        return DENY;
+    if (!p->has_rules)
+        return ALLOW;
+    if (!r)
+        return DENY;
+    if (action != SQLITE_INSERT && p->into != r) {
+        p->into = r;
+        p->selecting = false;
+    }
+    if (action == SQLITE_INSERT)
+        return r->insert ? ALLOW : DENY;
+    if (action == SQLITE_DELETE)
+        return r->remove ? ALLOW : DENY;
+    return has(&r->update, column) ? ALLOW : DENY;
+}
+
+static int may_call(const policy *p, const char *name) {
+    static const char *const never[] = {"load_extension", "fts3_tokenizer", "readfile",
+                                        "writefile",      "edit",           "regexp",
+                                        "sqlite_dbpage"};
+    if (listed(p->functions, name))
+        return ALLOW;
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        if (strcasecmp(name, never[i]) == 0)
+            return DENY;
+    return ALLOW;
+}
+
+static int may_use_pragma(const char *name) {
+    static const char *const known[] = {
+        "table_info",     "table_xinfo",       "table_list",         "index_list",
+        "index_info",     "index_xinfo",       "foreign_key_list",   "data_version",
+        "schema_version", "foreign_key_check", "defer_foreign_keys", "integrity_check",
+        "quick_check",    "user_version"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcasecmp(name, known[i]) == 0)
+            return ALLOW;
+    return DENY;
+}
+
+static int may_make_virtual(const policy *p, const char *module) {
+    bool known =
+        module && (strcasecmp(module, "fts5") == 0 || strcasecmp(module, "rtree") == 0);
+    return known && p->schema && !p->readonly ? ALLOW : DENY;
+}
+
+static int authorize(void *ud, int action, const char *a, const char *b,
+                     const char *schema, const char *via) {
+    policy *p = ((guard *)ud)->policy;
+    (void)schema;
+    if (p->internal)
+        return ALLOW;
+    switch (action) {
+    case SQLITE_SELECT: p->selecting = true; return ALLOW;
+    case SQLITE_READ: return may_read(p, a, b, via);
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+        if (is_schema_table(
+                a)) /* a statement that changes the schema: asked for itself */
+            return p->schema && !p->readonly ? ALLOW : DENY;
+        return may_change(p, action, a, b);
+    case SQLITE_FUNCTION: return may_call(p, b);
+    case SQLITE_PRAGMA: return may_use_pragma(a);
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+    case SQLITE_RECURSIVE: return ALLOW;
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH: return DENY;
+    case SQLITE_CREATE_VTABLE:
+    case SQLITE_DROP_VTABLE: return may_make_virtual(p, b);
+    default: return p->schema && !p->readonly ? ALLOW : DENY;
+    }
+}
+
+/* ---- opening --------------------------------------------------------------------- */
+
+static const char *opening(void *ud, const char *path, int readonly) {
+    guard *g = ud;
+    const policy *p = g->policy;
+    const char *why = g->watch_opening(ud, path, readonly);
+    if (why)
+        return why;
+    if (p->databases)
+        return listed(p->databases, path ? path : ":memory:")
+                   ? NULL
+                   : "the policy does not name this database";
+    if (path && !p->write && !(p->read && (readonly || p->readonly)))
+        return "the sandbox may not open database files";
+    return NULL;
+}
+
+static void restrain(const policy *p, sqlite3 *db) {
+    static const int limits[][2] = {{SQLITE_LIMIT_LENGTH, VALUE_BYTES},
+                                    {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_BYTES},
+                                    {SQLITE_LIMIT_ATTACHED, 0},
+                                    {SQLITE_LIMIT_EXPR_DEPTH, 200},
+                                    {SQLITE_LIMIT_COMPOUND_SELECT, 100},
+                                    {SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
+                                    {SQLITE_LIMIT_TRIGGER_DEPTH, 50},
+                                    {SQLITE_LIMIT_WORKER_THREADS, 0}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        sqlite3_limit(db, limits[i][0], limits[i][1]);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, NULL);
+    char text[64];
+    int64_t memory = p->guard->limits[PERILUNE_LIMIT_MEMORY];
+    const char *file = sqlite3_db_filename(db, "main");
+    if (memory > 0 && (!file || !*file)) {
+        sqlite3_snprintf(sizeof text, text, "PRAGMA max_page_count = %lld",
+                         (long long)(memory / PAGE + 1));
+        sqlite3_exec(db, text, NULL, NULL, NULL);
+    }
+    if (p->readonly)
+        sqlite3_exec(db, "PRAGMA query_only = 1", NULL, NULL, NULL);
+}
+
+static const char *opened(void *ud, void *handle, int how) {
+    guard *g = ud;
+    policy *p = g->policy;
+    const char *why = g->watch_opened(ud, handle, how);
+    if (why || how != 0)
+        return why;
+    p->internal = true;
+    restrain(p, handle);
+    p->internal = false;
+    return NULL;
+}
+
+void policy_watch(policy *p, guard *g, pl_watch *watch, policy_variable variable,
+                  void *ud) {
+    p->guard = g;
+    p->variable = variable;
+    p->ud = ud;
+    g->policy = p;
+    g->watch_opening = watch->opening;
+    g->watch_opened = watch->opened;
+    watch->opening = opening;
+    watch->opened = opened;
+    watch->authorize = authorize;
+}

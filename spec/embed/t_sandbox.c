@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * t_sandbox.c - escapes from Lua sandboxes that have been published or that C functions
+ * of Lua 5.4 allow, each tried in a sandboxed host under limits of memory and time. A
+ * chunk must end with the code that stands beside it, soon after its time is over.
+ */
+#include <perilune.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+enum { TIME = 100, SLACK = 900 }; /* milliseconds */
+enum { SOME = 1 };                /* which limit comes first depends on the machine */
+
+typedef struct attempt {
+    const char *what, *text;
+    int code;
+} attempt;
+
+static double now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static perilune_host *new_sandbox(unsigned allow) {
+    perilune_config c;
+    perilune_host *h;
+    perilune_config_init(&c);
+    c.sandbox = 1;
+    c.allow = allow;
+    c.memory = 64 << 20;
+    c.milliseconds = TIME;
+    if (perilune_host_new(&h, &c) != PERILUNE_OK)
+        fail_msg("%s", perilune_error_of(h)->message);
+    return h;
+}
+
+static void try_all(const attempt *list, size_t n) {
+    int failures = 0;
+    for (size_t i = 0; i < n; i++) {
+        perilune_host *h = new_sandbox(0);
+        const attempt *a = &list[i];
+        double began = now_ms();
+        int code =
+            perilune_run_string(h, "script", a->text, strlen(a->text), 0, NULL, NULL);
+        double took = now_ms() - began;
+        if ((a->code == SOME ? code >= 0 : code != a->code) && ++failures)
+            print_error("%s: ended with %s (%s)\n", a->what, perilune_error_name(code),
+                        perilune_error_of(h)->message);
+        if (took > TIME + SLACK && ++failures)
+            print_error("%s: took %.0f ms\n", a->what, took);
+        perilune_host_free(h);
+        if (now_ms() - began > TIME + 2 * SLACK && ++failures)
+            print_error("%s: the host took long to close\n", a->what);
+    }
+    assert_int_equal(failures, 0);
+}
+
+#define TRY(list) try_all(list, sizeof(list) / sizeof *(list))
+
+static void nothing_to_reach(void **state) {
+    (void)state;
+    static const attempt list[] = {
+        {"no files, processes, debug, loaders",
+         "for _, name in ipairs{'io', 'debug', 'package', 'dofile', 'loadfile', "
+         "'loadstring',"
+         " 'module'} do assert(_G[name] == nil, name) end\n"
+         "for _, name in ipairs{'execute', 'exit', 'getenv', 'remove', 'rename', "
+         "'tmpname',"
+         " 'setlocale'} do assert(os[name] == nil, name) end\n"
+         "assert(string.dump == nil)",
+         PERILUNE_OK},
+        {"the string metatable is out of reach",
+         "assert(getmetatable('') == false) assert(('x').dump == nil)\n"
+         "assert(not pcall(function() string.rep = nil end))\n"
+         "assert(not pcall(rawset, string, 'rep', 1)) assert(('x'):rep(2) == 'xx')",
+         PERILUNE_OK},
+        {"bytecode is not loaded",
+         "local f, m = load('\\27LuaT') assert(not f and m:find 'binary')\n"
+         "assert(not load('\\27LuaT', 'x', 'b'))\n"
+         "local n = 0 assert(not load(function() n = n + 1 return n == 1 and '\\27Lua' "
+         "or nil"
+         " end))",
+         PERILUNE_OK},
+        {"load sees the sandbox's globals",
+         "assert(load('return debug or io or package')() == nil)\n"
+         "assert(load('return _G')() == _G) assert(load('return x', 'x', 't', {x = 1})() "
+         "== 1)",
+         PERILUNE_OK},
+        {"globals and libraries are read-only",
+         "assert(not pcall(function() print = nil end))\n"
+         "assert(not pcall(function() string.format = nil end))\n"
+         "assert(not pcall(function() table.x = 1 end)) assert(not pcall(rawset, math, "
+         "'pi', 3))\n"
+         "assert(not pcall(setmetatable, math, {})) assert(not pcall(table.insert, "
+         "table, 1))\n"
+         "assert(getmetatable(_G) == false and getmetatable(os) == false)\n"
+         "mine = 1 assert(mine == 1)",
+         PERILUNE_OK},
+        {"no finalizers",
+         "assert(not pcall(setmetatable, {}, {__gc = function() end}))\n"
+         "local m = {} setmetatable({}, m) m.__gc = print\n"
+         "assert(not pcall(setmetatable, {}, m)) assert(not pcall(setmetatable, {}, "
+         "{__gc = 1}))",
+         PERILUNE_OK},
+        {"collectgarbage only counts",
+         "for _, o in ipairs{'stop', 'incremental', 'generational', 'setpause'} do\n"
+         "  assert(not pcall(collectgarbage, o)) end assert(collectgarbage 'count' > 0)",
+         PERILUNE_OK},
+        {"require finds no file and no part of the mapper",
+         "for _, n in ipairs{'lfs', 'perilune.core', 'perilune.sandbox', "
+         "'perilune.embed', 'io',"
+         " 'debug', 'os', '../x', '/etc/passwd', '..', 'string', '_G', 'package'} do\n"
+         "  assert(not pcall(require, n), n) end",
+         PERILUNE_OK},
+        {"the mapper's tables are read-only",
+         "local p = require 'perilune' assert(not pcall(function() p.open = nil end))\n"
+         "assert(not pcall(rawset, p, 'open', 1))\n"
+         "local app = p.App 'x' assert(getmetatable(app) == false)\n"
+         "assert(p._debug == nil)",
+         PERILUNE_OK},
+        {"no files through the mapper",
+         "local p = require 'perilune'\n"
+         "assert(not pcall(function() p.open 'sqlite:////tmp/x.db'.session:begin() "
+         "end))\n"
+         "local app = p.App 'x'\n"
+         "assert(not pcall(function() app.config:from_file '/etc/passwd' end))\n"
+         "assert(not pcall(function() app.config:from_env 'HO' end))",
+         PERILUNE_OK},
+        {"error objects that carry functions",
+         "local ok, e = pcall(error, setmetatable({}, {__tostring = function() return "
+         "'x' end}))\n"
+         "assert(not ok and tostring(e) == 'x') error({print})",
+         PERILUNE_ERUNTIME},
+        {"a __tostring that raises", "error(setmetatable({}, {__tostring = error}))",
+         PERILUNE_ERUNTIME},
+        {"a __name that is no string",
+         "error(setmetatable({}, {__name = 'perilune.host.Error', host_code = 5}))",
+         PERILUNE_ERUNTIME},
+    };
+    TRY(list);
+}
+
+static void nothing_runs_on(void **state) {
+    (void)state;
+    static const attempt list[] = {
+        {"a loop", "while true do end", PERILUNE_ETIME},
+        {"a loop of pcall", "while true do pcall(function() while true do end end) end",
+         PERILUNE_ETIME},
+        {"pcall of pcall", "local function f() pcall(f) while true do end end f()",
+         PERILUNE_ETIME},
+        {"an xpcall handler",
+         "xpcall(function() while true do end end, function() while true do end end)",
+         PERILUNE_ETIME},
+        {"an xpcall handler of an error",
+         "xpcall(error, function() while true do end end)", PERILUNE_ETIME},
+        {"coroutine.wrap inside pcall",
+         "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+         PERILUNE_ETIME},
+        {"coroutines inherit the hook",
+         "local co = coroutine.create(function() while true do end end)\n"
+         "while true do coroutine.resume(co) co = coroutine.create(function() while true "
+         "do end"
+         " end) end",
+         PERILUNE_ETIME},
+        {"__close of a stopped coroutine",
+         "local co = coroutine.create(function()\n"
+         "  local x <close> = setmetatable({}, {__close = function() while true do end "
+         "end})\n"
+         "  while true do end end)\n"
+         "coroutine.resume(co) coroutine.close(co)",
+         PERILUNE_ETIME},
+        {"__close of a stopped coroutine.wrap",
+         "pcall(coroutine.wrap(function()\n"
+         "  local x <close> = setmetatable({}, {__close = function() while true do end "
+         "end})\n"
+         "  while true do end end))",
+         PERILUNE_ETIME},
+        {"__close of the script",
+         "local x <close> = setmetatable({}, {__close = function() while true do end "
+         "end})\n"
+         "while true do end",
+         PERILUNE_ETIME},
+        {"__tostring of an error",
+         "error(setmetatable({}, {__tostring = function() while true do end end}))",
+         PERILUNE_ETIME},
+        {"metamethods that call each other",
+         "local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return "
+         "t[k + 1]"
+         " end\nlocal x = pcall(function() return t[1] end) while true do end",
+         PERILUNE_ETIME},
+        {"__index chain",
+         "local t = {} for i = 1, 1000 do t = setmetatable({}, {__index = t}) end\n"
+         "while true do local _ = t.x end",
+         PERILUNE_ETIME},
+        {"a pattern with many repetitions",
+         "return (('a'):rep(40)):find(('a-'):rep(20) .. 'b')", PERILUNE_ETIME},
+        {"a pattern with captures",
+         "return (('a'):rep(60)):match(('(a*)'):rep(20) .. 'b')", PERILUNE_ETIME},
+        {"gsub and gmatch",
+         "for _ in (('a'):rep(60)):gmatch(('.-'):rep(15) .. 'b') do end", PERILUNE_ETIME},
+        {"gsub with pcall", "while true do (('a'):rep(1e6)):gsub('.', pcall) end",
+         PERILUNE_ETIME},
+        {"%b", "local s = ('('):rep(1e6) while true do s:find('%b()') end",
+         PERILUNE_ETIME},
+        {"plain find", "local s = ('a'):rep(1e7) while true do s:find('b', 1, true) end",
+         PERILUNE_ETIME},
+        {"rep of nothing", "return (''):rep(1 << 60)", PERILUNE_OK},
+        {"rep of much", "return #('x'):rep(1 << 30)", PERILUNE_EMEMORY},
+        {"rep in a loop", "while true do local s = ('x'):rep(1e7) end", PERILUNE_ETIME},
+        {"upper in a loop",
+         "local s = ('x'):rep(1e7) while true do local t = s:upper() end",
+         PERILUNE_ETIME},
+        {"comparing",
+         "local a = ('x'):rep(1e7) local b = ('x'):rep(1e7) while a == b do end",
+         PERILUNE_ETIME},
+        {"less than",
+         "local a = ('x'):rep(1e7) local b = ('x'):rep(1e7) while a <= b do end",
+         PERILUNE_ETIME},
+        {"joining", "local s = ('x'):rep(1e6) while true do local t = s .. s .. s end",
+         PERILUNE_ETIME},
+        {"table.concat of nothing",
+         "return table.concat(setmetatable({}, {__index = table.concat, __len = "
+         "function() return"
+         " 1 << 60 end}))",
+         SOME},
+        {"table.move of nothing", "table.move({}, 1, 1 << 60, 1)", PERILUNE_ETIME},
+        {"table.unpack", "return select('#', table.unpack({}, 1, 1e7))",
+         PERILUNE_ERUNTIME},
+        {"sort with a function of C",
+         "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.sort(t, "
+         "rawequal) end",
+         PERILUNE_ETIME},
+        {"sort of long texts",
+         "local a, b, t = ('x'):rep(1e6), ('x'):rep(1e6) .. 'y', {}\n"
+         "for i = 1, 1e4 do t[i] = i % 2 == 0 and a or b end table.sort(t)",
+         PERILUNE_ETIME},
+        {"table.insert in front",
+         "local t = {} for i = 1, 1e9 do table.insert(t, 1, i) end", PERILUNE_ETIME},
+        {"tonumber", "local s = ('1'):rep(1e7) while true do tonumber(s, 36) end",
+         PERILUNE_ETIME},
+        {"utf8.len", "local s = ('x'):rep(1e7) while true do utf8.len(s) end",
+         PERILUNE_ETIME},
+        {"load with a reader of C", "load(math.random)", PERILUNE_OK},
+        {"load of much", "while true do load(('x = 1 '):rep(1e5)) end", PERILUNE_ETIME},
+        {"a deep expression",
+         "return load('return ' .. ('('):rep(1e5) .. (')'):rep(1e5))", PERILUNE_OK},
+        {"recursion without end", "local function f() return 1 + f() end f()", SOME},
+        {"memory in a table", "local t = {} for i = 1, 1e12 do t[i] = {} end", SOME},
+        {"memory caught by pcall",
+         "local t = {} while true do pcall(function() t[#t + 1] = ('x'):rep(1e6) .. #t "
+         "end) end",
+         SOME},
+        {"memory in the error", "error(('x'):rep(5e7))", SOME},
+        {"a result that doubles itself",
+         "local t = {} for i = 1, 30 do t = {t, t} end return t", PERILUNE_OK},
+        {"setmetatable on a running loop", "setmetatable(_ENV, {}) while true do end",
+         PERILUNE_ERUNTIME},
+    };
+    TRY(list);
+}
+
+static void sql(void **state) {
+    (void)state;
+#define DB                                                                               \
+    "local p = require 'perilune' local db = p.open 'sqlite://' local s = db.session\n"  \
+    "local function x(q) return s:execute(db.text(q)) end\n"                             \
+    "local function no(q) assert(not pcall(x, q), q) end\n"
+    static const attempt list[] = {
+        {"ATTACH, VACUUM INTO, PRAGMA, extensions",
+         DB "no \"attach '/tmp/x.db' as x\" no \"attach ':memory:' as y\"\n"
+            "no \"vacuum into '/tmp/y.db'\" no 'pragma journal_mode = delete'\n"
+            "no 'pragma writable_schema = 1' no 'pragma temp_store_directory = 1'\n"
+            "no 'pragma hard_heap_limit = 1' no 'pragma database_list'\n"
+            "no \"select load_extension('x')\" no \"select writefile('a', 'b')\"\n"
+            "no \"select fts3_tokenizer('a')\" no \"select 'a' regexp '(a*)*b'\"\n"
+            "no \"select * from pragma_database_list\"",
+         PERILUNE_OK},
+        {"plain SQL works",
+         DB "x 'create table t (a)' x 'insert into t values (1)'\n"
+            "assert(s:scalar(db.text 'select count(*) from t') == 1)\n"
+            "x 'pragma table_info(t)' x 'drop table t'",
+         PERILUNE_OK},
+        {"a statement without end",
+         DB "x 'with recursive n(i) as (select 1 union all select i + 1 from n) select "
+            "max(i) "
+            "from n'",
+         PERILUNE_ETIME},
+        {"a statement without end under pcall",
+         DB "while true do pcall(x, 'with recursive n(i) as (select 1 union all select i "
+            "+ 1 "
+            "from n) select max(i) from n') end",
+         PERILUNE_ETIME},
+        {"large values", DB "no 'select length(zeroblob(900000000))'", PERILUNE_OK},
+        {"a database as large as the disk",
+         DB "x 'create table t (a)' x \"with recursive n(i) as (select 1 union all "
+            "select i + 1 "
+            "from n) insert into t select zeroblob(15000000) from n\"",
+         PERILUNE_ERUNTIME},
+    };
+    TRY(list);
+}
+
+static void allowed(void **state) {
+    (void)state;
+    static const char text[] =
+        "assert(io.open('/nowhere/x') == nil) assert(os.getenv == nil)\n"
+        "local f = assert(io.open('/dev/null')) f:close()\n"
+        "assert(not io.open('/dev/null', 'w')) assert(io.popen == nil)";
+    perilune_host *h = new_sandbox(PERILUNE_ALLOW_READ);
+    if (perilune_run_string(h, "script", text, strlen(text), 0, NULL, NULL) !=
+        PERILUNE_OK)
+        fail_msg("%s", perilune_error_of(h)->message);
+    perilune_host_free(h);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_to_reach),
+        cmocka_unit_test(nothing_runs_on),
+        cmocka_unit_test(sql),
+        cmocka_unit_test(allowed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
