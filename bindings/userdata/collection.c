@@ -411,6 +411,24 @@ static void do_replace(lua_State *L, int idx, plua_collection *c, lua_Integer at
     lua_settop(L, old - 2);
 }
 
+void plua_collection_queue(lua_State *L, int idx, plua_collection *c, int item,
+                           bool add) {
+    plua_relation_check(L, c->relation, item);
+    if (add && c->loaded) {
+        if (!has(L, idx, c, item))
+            do_append(L, idx, c, item);
+    } else if (add && !set_has(L, idx, PLUA_C_ADDED, item)) {
+        check_item(L, idx, c, item);
+        after_add(L, idx, c, item);
+    } else if (!add && c->loaded) {
+        lua_Integer at = find(L, idx, c, item);
+        if (at > 0)
+            do_delete(L, idx, c, at);
+    } else if (!add) {
+        after_remove(L, idx, c, item);
+    }
+}
+
 static bool list_has(lua_State *L, int set, int item) {
     lua_pushvalue(L, item);
     bool found = lua_rawget(L, set) != LUA_TNIL;

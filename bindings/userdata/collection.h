@@ -46,6 +46,11 @@ void plua_collection_end_load(lua_State *L, int idx, plua_collection *c);
 void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item);
 void plua_collection_unlink(lua_State *L, int idx, plua_collection *c, int item);
 
+/* Appends or removes without loading what is not loaded, with all that follows from it:
+*the
+** other side, cascades, events. [-0, +0, v] */
+void plua_collection_queue(lua_State *L, int idx, plua_collection *c, int item, bool add);
+
 /* Replaces the content by the list at `list`. [-0, +0, v] */
 void plua_collection_replace(lua_State *L, int idx, plua_collection *c, int list);
 

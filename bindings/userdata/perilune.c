@@ -15,6 +15,7 @@
 #include "userdata/create.h"
 #include "userdata/cursor.h"
 #include "userdata/decimal.h"
+#include "userdata/dynamic.h"
 #include "userdata/expression.h"
 #include "userdata/from.h"
 #include "userdata/history.h"
@@ -283,7 +284,7 @@ static void open_core(lua_State *L, int idx) {
         plua_open_session, plua_open_transaction, plua_open_collection, plua_open_cursor,
         plua_open_row,     plua_open_database,    plua_open_schema,     plua_open_model,
         plua_open_create,  plua_open_inspect,     plua_open_system,     plua_open_merge,
-        plua_open_history, plua_open_live};
+        plua_open_history, plua_open_live,        plua_open_dynamic};
     luaL_setfuncs(L, core_functions, 0);
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
         openers[i](L);

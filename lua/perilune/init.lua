@@ -40,6 +40,7 @@ table.insert(declare.hooks, function(db, model, spec, fields)
 end)
 
 namespace.fts = later("fts", "fts")
+core.shared().dynamic = later("dynamic", "collection")
 
 for _, name in ipairs { "make_transient", "make_transient_to_detached" } do
   namespace[name] = core[name]

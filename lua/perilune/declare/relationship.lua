@@ -10,7 +10,8 @@ local is_model, is_table = check.is_model, check.is_table
 local Relationship = { __name = "perilune.RelationshipDeclaration" }
 Relationship.__index = Relationship
 
-local M = { Relationship = Relationship }
+--- orders: the list of expressions behind the order_by of a relationship, by model and name.
+local M = { Relationship = Relationship, orders = setmetatable({}, { __mode = "k" }) }
 
 local relation_options = set [[backref back_populates secondary uselist lazy cascade order_by primaryjoin
   secondaryjoin foreign_keys remote_side viewonly passive_deletes passive_updates single_parent
@@ -98,7 +99,7 @@ local function order_tuple(db, target, v)
   if type(v) ~= "table" then v = { v } end
   local list = {}
   for i, e in ipairs(v) do list[i] = order_entry(db, target, e) end
-  return shared.namespace.tuple_(table.unpack(list))
+  return shared.namespace.tuple_(table.unpack(list)), list
 end
 
 local function expression(v)
@@ -138,8 +139,13 @@ local function relation_args(db, model, target, o, extra)
     foreign_keys = column_list(db, model, o.foreign_keys),
     remote_side = column_list(db, model, o.remote_side),
     primaryjoin = expression(o.primaryjoin), secondaryjoin = expression(o.secondaryjoin),
-    order_by = target_model and order_tuple(db, target_model, o.order_by),
   }
+  if target_model then
+    local order, list = order_tuple(db, target_model, o.order_by)
+    args.order_by = order
+    M.orders[model] = M.orders[model] or {}
+    M.orders[model][extra.name] = list
+  end
   local secondary = expression(o.secondary)
   if is_model(secondary) then secondary = secondary.__table__ end
   if type(secondary) == "string" then
@@ -184,6 +190,7 @@ local function subclasses(db, model, fn)
 end
 
 local function add_relation(db, model, name, target, o, extra)
+  extra.name = name
   core.model_relation(model, name, relation_args(db, model, target, o, extra))
   subclasses(db, model, core.model_refresh)
 end
