@@ -115,4 +115,181 @@ with engine.begin() as c:
     assert.equal("é", second.j)
     assert.is_nil(second.u)
   end)
+
+  -- ---- all types, and a database that Flask-SQLAlchemy made ----
+
+  local flask = [[
+import json, sys, uuid, warnings
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+warnings.simplefilter("ignore")
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+app = Flask("shared")
+app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///" + sys.stdin.readline().strip()
+db = SQLAlchemy(app)
+
+class BlogAuthor(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    name = db.Column(db.String(80), nullable=False, unique=True)
+    sheets = db.relationship("TypeSheet", backref="author", order_by="TypeSheet.id")
+
+class TypeSheet(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    author_id = db.Column(db.Integer, db.ForeignKey("blog_author.id"))
+    i = db.Column(db.Integer); si = db.Column(db.SmallInteger); bi = db.Column(db.BigInteger)
+    s = db.Column(db.String(20)); t = db.Column(db.Text); u = db.Column(db.Unicode(20))
+    b = db.Column(db.Boolean); f = db.Column(db.Float); n = db.Column(db.Numeric(12, 3))
+    d = db.Column(db.Date); tm = db.Column(db.Time); dt = db.Column(db.DateTime)
+    iv = db.Column(db.Interval); lb = db.Column(db.LargeBinary); j = db.Column(db.JSON)
+    e = db.Column(db.Enum("low", "high"))
+
+NAMES = "i si bi s t u b f n d tm dt iv lb j e".split()
+]]
+
+  -- What Python prints of every row: repr of each value, and the storage class of each.
+  local show = [[
+with app.app_context():
+    for row in TypeSheet.query.order_by(TypeSheet.id):
+        print(row.id, row.author and row.author.name, *[repr(getattr(row, n)) for n in NAMES], sep="|")
+    for row in db.session.execute(db.text("select %s from type_sheet order by id" % ", ".join(
+            "typeof(%s)" % n for n in NAMES))):
+        print(*row)
+]]
+
+  local function sheets(path)
+    db = perilune.open("sqlite:///" .. path)
+    local C = db.Column
+    local Author = db.Model "BlogAuthor" {
+      id = C { db.Integer, primary_key = true },
+      name = C { db.String(80), nullable = false, unique = true },
+    }
+    local Sheet = db.Model "TypeSheet" {
+      id = C { db.Integer, primary_key = true },
+      author_id = C { db.Integer, db.ForeignKey "blog_author.id" },
+      author = db.relationship { "BlogAuthor", backref = "sheets" },
+      i = C { db.Integer }, si = C { db.SmallInteger }, bi = C { db.BigInteger },
+      s = C { db.String(20) }, t = C { db.Text }, u = C { db.Unicode(20) },
+      b = C { db.Boolean }, f = C { db.Float }, n = C { db.Numeric(12, 3) },
+      d = C { db.Date }, tm = C { db.Time }, dt = C { db.DateTime },
+      iv = C { db.Interval }, lb = C { db.LargeBinary }, j = C { db.JSON },
+      e = C { db.Enum { "low", "high" } },
+    }
+    return Author, Sheet
+  end
+
+  local function write_ours(Author, Sheet)
+    local ann = Author { name = "Энн 😀" }
+    db.session:add_all {
+      Sheet { id = 1, author = ann, i = math.maxinteger, si = 32767, bi = math.mininteger, s = "naïve \"q'\"",
+        t = "line\nтекст 漢字\t", u = "é", b = true, f = 0.1, n = db.decimal "123456789.125",
+        d = db.date(2024, 2, 29), tm = db.time(23, 59, 59, 999999),
+        dt = db.datetime(2024, 12, 31, 23, 59, 59, 123456), iv = db.interval { days = 3, seconds = 0.000007 },
+        lb = "\0\255\1", j = { a = { math.maxinteger, db.null, true, 1.5 }, ["ключ"] = "é" }, e = "high" },
+      Sheet { id = 2 },
+      Sheet { id = 3, author = ann, i = 0, si = -32768, bi = math.maxinteger, s = "", t = "", u = "",
+        b = false, f = -1e300, n = db.decimal "-0.001", d = db.date(1, 1, 1), tm = db.time(0, 0),
+        dt = db.datetime(1970, 1, 1),
+        iv = db.interval { days = -1 }, lb = "", j = db.null, e = "low" },
+      Sheet { id = 4, j = db.json_array {}, i = -1 },
+    }
+    db.session:commit()
+  end
+
+  local write_theirs = [[
+with app.app_context():
+    db.create_all()
+    ann = BlogAuthor(name="Энн 😀")
+    db.session.add_all([
+        TypeSheet(id=1, author=ann, i=2**63 - 1, si=32767, bi=-2**63, s="naïve \"q'\"", t="line\nтекст 漢字\t",
+            u="é", b=True, f=0.1, n=Decimal("123456789.125"), d=date(2024, 2, 29),
+            tm=time(23, 59, 59, 999999), dt=datetime(2024, 12, 31, 23, 59, 59, 123456),
+            iv=timedelta(days=3, microseconds=7), lb=b"\0\xff\1",
+            j={"a": [2**63 - 1, None, True, 1.5], "ключ": "é"}, e="high"),
+        TypeSheet(id=2, j=sa.null()),
+        TypeSheet(id=3, author=ann, i=0, si=-32768, bi=2**63 - 1, s="", t="", u="", b=False, f=-1e300,
+            n=Decimal("-0.001"), d=date(1, 1, 1), tm=time(0), dt=datetime(1970, 1, 1),
+            iv=timedelta(days=-1), lb=b"", j=None, e="low"),
+        TypeSheet(id=4, j=[], i=-1)])
+    db.session.commit()
+]]
+
+  it("holds the same bytes whoever wrote it with all types", function()
+    if python.missing "flask_sqlalchemy" then return pending(python.missing "flask_sqlalchemy") end
+    local mine, other = folder .. "/mine.db", folder .. "/flask.db"
+    local Author, Sheet = sheets(mine)
+    db:create_all()
+    write_ours(Author, Sheet)
+    db:close()
+    python.run(flask .. write_theirs, other .. "\n")
+    assert.same(python.run(flask .. show, other .. "\n"), python.run(flask .. show, mine .. "\n"))
+    local function stored(path)
+      db = perilune.open("sqlite:///" .. path)
+      local out = {}
+      for _, row in ipairs(db.session:execute(db.text "select * from type_sheet order by id")) do
+        out[#out + 1] = tostring(row)
+      end
+      db:close()
+      return out
+    end
+    -- The order of keys in a JSON object is that of the writer.
+    local function without_json(rows)
+      for i, row in ipairs(rows) do rows[i] = row:gsub("'{.-}'", "{}") end
+      return rows
+    end
+    assert.same(without_json(stored(other)), without_json(stored(mine)))
+  end)
+
+  it("that Flask-SQLAlchemy made is read and written here", function()
+    if python.missing "flask_sqlalchemy" then return pending(python.missing "flask_sqlalchemy") end
+    local path = folder .. "/flask.db"
+    python.run(flask .. write_theirs, path .. "\n")
+    local Author, Sheet = sheets(path)
+    assert.equal(0, #db:create_all())
+    local first, second, third, fourth = table.unpack(Sheet.query:order_by(Sheet.id):all())
+    local ann = Author.query:one()
+    assert.equal("Энн 😀", first.author.name)
+    assert.equal(2, #ann.sheets)
+    assert.equal(math.maxinteger, first.i)
+    assert.equal(math.mininteger, first.bi)
+    assert.equal("line\nтекст 漢字\t", first.t)
+    assert.equal(0.1, first.f)
+    assert.equal(db.decimal "123456789.125", first.n)
+    assert.equal("2024-12-31T23:59:59.123456", first.dt:iso())
+    assert.equal(db.interval { days = 3, seconds = 0.000007 }, first.iv)
+    assert.equal("\0\255\1", first.lb)
+    assert.equal(math.maxinteger, first.j.a[1])
+    assert.equal(db.null, first.j.a[2])
+    assert.equal("é", first.j["ключ"])
+    for name, value in pairs(second) do
+      if name ~= "id" then assert.is_nil(value, name) end
+    end
+    assert.equal(db.null, third.j)
+    assert.equal("", third.lb)
+    assert.is_false(third.b)
+    assert.equal(0, #fourth.j)
+    assert.equal(1, Sheet.query:where(Sheet.dt:gt(db.datetime(2000, 1, 1))):count())
+    assert.equal(1, Sheet.query:where(Sheet.n:eq(db.decimal "-0.001")):count())
+    first.dt = first.dt + db.interval { seconds = 1 }
+    first.j.a[2] = "two"
+    first.n = first.n + 1
+    second.author = ann
+    db.session:delete(fourth)
+    db.session:commit()
+    db:close()
+    local lines = python.run(flask .. [[
+with app.app_context():
+    ann = BlogAuthor.query.one()
+    print([s.id for s in ann.sheets], ann.sheets[0].dt, ann.sheets[0].j["a"], ann.sheets[0].n, TypeSheet.query.count())
+    ann.sheets[0].iv = timedelta(hours=1)
+    ann.sheets.append(TypeSheet(s="new"))
+    db.session.commit()
+]], path .. "\n")
+    assert.same({ "[1, 2, 3] 2025-01-01 00:00:00.123456 [9223372036854775807, 'two', True, 1.5] " ..
+      "123456790.125 3" }, lines)
+    Author, Sheet = sheets(path)
+    assert.equal(db.interval { hours = 1 }, Sheet.query:get(1).iv)
+    assert.equal("new", Author.query:one().sheets[4].s)
+  end)
 end)
