@@ -341,7 +341,8 @@ static void check_addable(lua_State *L, plua_session *s, int idx, pl_object *o) 
 ** the session has brought that with it already, unless it is the one that was added. */
 static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
     if (pl_object_attached(o) && o->session == s->cell) {
-        o->status &= ~(uint32_t)PL_OBJ_DELETING;
+        if (o == s->adding)
+            o->status &= ~(uint32_t)PL_OBJ_DELETING;
         return o == s->adding;
     }
     check_addable(L, s, idx, o);
@@ -358,6 +359,9 @@ void plua_session_add(lua_State *L, plua_session *s, int idx) {
     pl_object *o = plua_check_instance(L, idx);
     if (pl_object_state(o) == PL_DELETED)
         check_addable(L, s, idx, o);
+    if (!pl_object_attached(o))
+        o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
+    s->adding = o;
     if (!s->db->registry.dirty && o->mapper->nrelations == 0) {
         add_one(L, s, idx, o);
         return;
@@ -367,7 +371,6 @@ void plua_session_add(lua_State *L, plua_session *s, int idx) {
         add_one(L, s, idx, o);
         return;
     }
-    s->adding = o;
     plua_relation_walk(L, s, idx, PL_CASCADE_SAVE, add_one);
 }
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
 ** system.c - the few things that lua/perilune/app.lua and config.lua need and Lua's own
-** libraries do not have: the working directory, all environment variables, folders, and
-** the table that the perilune program keeps. Owns nothing.
+** libraries do not have: the working directory, all environment variables, folders, a
+** pause, and the table that the perilune program keeps. Owns nothing.
 */
 #include "userdata/system.h"
 #include "pl_lua.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -65,6 +67,22 @@ static int system_make_directory(lua_State *L) {
     return 2;
 }
 
+/*
+** core.pause(n): waits before the nth try again, longer each time, between a half and one
+** and a half of 2 ms, 4 ms ... 256 ms: what waited for one lock must not wake together.
+*/
+static int system_pause(lua_State *L) {
+    lua_Integer n = luaL_checkinteger(L, 1);
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t mixed = (uint64_t)now.tv_nsec * 2654435761u ^ (uint64_t)getpid() * 40503u;
+    int64_t us = INT64_C(1000) << (n < 1 ? 1 : n > 8 ? 8 : n);
+    us = us / 2 + (int64_t)((mixed >> 7) % (uint64_t)us);
+    struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
+    (void)nanosleep(&t, NULL);
+    return 0;
+}
+
 /* core.program(): the table of pl_lua.h's PL_PROGRAM, nil under another program. */
 static int system_program(lua_State *L) {
     lua_getfield(L, LUA_REGISTRYINDEX, PL_PROGRAM);
@@ -76,6 +94,7 @@ int plua_open_system(lua_State *L) {
                                          {"environ", system_environ},
                                          {"file_kind", system_file_kind},
                                          {"make_directory", system_make_directory},
+                                         {"pause", system_pause},
                                          {"program", system_program},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);

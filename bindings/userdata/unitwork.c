@@ -172,6 +172,19 @@ static void collect_object(plua_unit *u, int idx, pl_object *o) {
     plua_collect_saved(u, idx, o);
 }
 
+/* New objects are INSERTed in the order in which they came, whatever leads to them. */
+static void add_new(plua_unit *u) {
+    lua_State *L = u->L;
+    for (lua_Integer i = 1; i <= u->s->npins; i++) {
+        pl_object *o = lua_rawgeti(L, u->pins, i) == LUA_TUSERDATA ? lua_touserdata(L, -1)
+                                                                   : NULL;
+        if (o && pl_object_state(o) == PL_PENDING &&
+            plua_engine_of(o->mapper->tables[0].table) == u->engine)
+            plua_check(L, pl_flush_save(u->f, o, plua_err(L)));
+        lua_pop(L, 1);
+    }
+}
+
 /* Pins grow while their relationships are looked at. */
 static void collect(plua_unit *u) {
     lua_State *L = u->L;
@@ -181,6 +194,7 @@ static void collect(plua_unit *u) {
             settle_orphan(u, top + 1, lua_touserdata(L, top + 1));
         lua_settop(L, top);
     }
+    add_new(u);
     for (lua_Integer i = 1; i <= u->s->npins; i++) {
         pl_object *o = lua_rawgeti(L, u->pins, i) == LUA_TUSERDATA
                            ? lua_touserdata(L, top + 1)

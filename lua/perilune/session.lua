@@ -55,10 +55,11 @@ local function attempt(last, ok, ...)
   return false
 end
 
-local function run_again(self, options, fn, left)
+local function run_again(self, options, fn, left, tried)
   local function finish(done, ...)
     if done then return ... end
-    return run_again(self, options, fn, left - 1)
+    core.pause(tried)
+    return run_again(self, options, fn, left - 1, tried + 1)
   end
   return finish(attempt(left == 0, pcall(begin, self, options, fn)))
 end
@@ -66,7 +67,7 @@ end
 --- Begins a transaction, as a handle or for a function.
 -- @function Session:begin
 -- @tab[opt] options mode = "deferred", "immediate" or "exclusive"; retries = how often the
--- function runs again when another connection was in the way
+-- function runs again when another connection was in the way, after a pause that grows
 -- @func[opt] fn the transaction commits when it returns and rolls back when it fails
 -- @return what fn returns, else a transaction with commit, rollback and __close
 function methods.begin(self, options, fn)
@@ -82,5 +83,5 @@ function methods.begin(self, options, fn)
     core.raise("ArgumentError", "begin: retries need a function that can run again",
       "write session:begin({retries = 3}, function() ... end)")
   end
-  return run_again(self, options, fn, retries)
+  return run_again(self, options, fn, retries, 1)
 end

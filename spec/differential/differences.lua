@@ -43,6 +43,18 @@ differences.settings = {
   },
 }
 
+-- Where SQLAlchemy is at fault: a random program is compared up to there. unit.py sees
+-- the first three, and the fourth when a session cannot even be rolled back.
+differences.faults = {
+  "a new object that was put into a relationship with one of the session is not in the "
+    .. "session, because a cascade along its former parent came in between, or because the "
+    .. "relationship held it already",
+  "a flush writes a row of a many-to-many table for an object that it deletes, and fails",
+  "after a rollback of everything from within a savepoint, objects that were new have lost "
+    .. "what the savepoint expired",
+  "an AssertionError",
+}
+
 differences.declared = {
   {
     scenario = "^functions: between as a value$", expected = "i:[01]", got = "true|false",
@@ -136,6 +148,11 @@ differences.declared = {
     scenario = "^relations: kept: set null by the database$", expected = "^{DELETE parent 1}$",
     got = "^{UPDATE child 1 . DELETE parent 1}$",
     reason = "children that a commit left loaded are children that are loaded",
+  },
+  {
+    scenario = "^relations: joined loading$|^relations: selectin loading$", where = "^SELECTs$",
+    expected = "%d", got = "%d",
+    reason = "what expired is read again without what relates to it, which is read when needed",
   },
   {
     scenario = "^mapping: no columns$", expected = "error ArgumentError",

@@ -240,6 +240,16 @@ local function make_ops(r, found)
   return ops
 end
 
+-- Whether a refresh may load what relates, which Perilune leaves until it is needed.
+local function is_eager(schema)
+  for _, m in ipairs(schema.models) do
+    for _, rel in ipairs(m.relations) do
+      if type(rel.backref) == "table" and rel.backref.lazy then return true end
+    end
+  end
+  return false
+end
+
 -- n programs from a seed, and the schemas that they use by name.
 return function(seed, n)
   local list, schemas = {}, {}
@@ -252,7 +262,7 @@ return function(seed, n)
     local ops, keep = make_ops(r, survey(schemas[key])), i % 4 > 1
     list[i] = {
       name = ("random: program %d.%d"):format(seed, i), schema = key, guarded = true, batch = i % 2 == 0,
-      made = ops, keep = keep, ops = touched(ops, keep),
+      made = ops, keep = keep, ops = touched(ops, keep), eager = is_eager(schemas[key]),
     }
   end
   return list, schemas

@@ -14,7 +14,7 @@ local function without(program, first, last)
   end
   return {
     name = ("%s, %d operations"):format(program.name:match "^[^,]*", #made),
-    schema = program.schema, guarded = true, batch = program.batch, keep = program.keep,
+    schema = program.schema, guarded = true, batch = program.batch, eager = program.eager, keep = program.keep,
     made = made, ops = touched(made, program.keep),
   }
 end

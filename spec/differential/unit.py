@@ -113,6 +113,14 @@ def objects_of(op):
     return found
 
 
+class Fault(Exception):
+    """What SQLAlchemy did is not to be imitated; the events before that are."""
+
+    def __init__(self, events):
+        Exception.__init__(self)
+        self.events = events
+
+
 class Program:
     """One session and the objects that a program has named."""
 
@@ -157,8 +165,49 @@ class Program:
         return {k: self.value(v) for k, v in row.items()} if row else {}
 
     def run(self, program):
-        return [self.guarded(op) if program.get("guarded") else self.event(op)
-                for op in program["ops"]]
+        if not program.get("guarded"):
+            return [self.event(op) for op in program["ops"]]
+        events = []
+        for op in program["ops"]:
+            torn, inside = self.torn(), self.session.in_nested_transaction()
+            event = self.guarded(op)
+            failed = event["result"][:1] == ["error"]
+            if self.lost(op) or (torn and failed):
+                raise Fault(events)
+            events.append(event)
+            if inside and (failed or op[0] == "rollback"):
+                raise Fault(events)
+        return events
+
+    # Where SQLAlchemy is at fault, a guarded program ends: see differences.lua.
+
+    def torn(self):
+        """Whether an object that is to be deleted stands in a list that is to be saved."""
+        gone = set(self.session.deleted)
+        for obj in set(self.session.new) | set(self.session.dirty) if gone else ():
+            state = sa.inspect(obj)
+            for relation in state.mapper.relationships:
+                if relation.secondary is not None:
+                    added = state.attrs[relation.key].history.added or ()
+                    if obj in gone and added or gone.intersection(added):
+                        return True
+        return False
+
+    def lost(self, op):
+        """Whether an object was put into a relationship and not into the session."""
+        word, rest = op[0], op[1:]
+        if word == "put":
+            pairs = [(rest[0], rest[2])]
+        elif word == "set" and isinstance(rest[2], list):
+            pairs = [(rest[0], other) for other in rest[2][1:] if rest[2][0] in ("obj", "objs")]
+        else:
+            return False
+        for names in pairs:
+            if all(n in self.vars for n in names):
+                states = {self.state(self.vars[n]) for n in names}
+                if "transient" in states and states & {"pending", "persistent"}:
+                    return True
+        return False
 
     def guarded(self, op):
         """An operation on live objects only; an error ends the transaction."""
@@ -382,6 +431,9 @@ class World:
             running.ears = Ears(running)
         try:
             events = running.run(program)
+        except Fault as err:
+            running.session.close()
+            return {"name": program["name"], "events": err.events, "gave_up": "fault"}
         except AssertionError as err:
             # A session that cannot even be rolled back is a fault of the oracle.
             return {"name": program["name"], "gave_up": repr(err)}
