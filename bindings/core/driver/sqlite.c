@@ -25,8 +25,9 @@ static pl_code class_of(int rc) {
     case SQLITE_NOMEM: return PL_ENOMEM;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH: return PL_EINTEGRITY;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED: return rc == SQLITE_BUSY_SNAPSHOT ? PL_EUPGRADE : PL_EBUSY;
+    case SQLITE_BUSY: return rc == SQLITE_BUSY_SNAPSHOT ? PL_EUPGRADE : PL_EBUSY;
+    case SQLITE_LOCKED: /* by this connection, unless several share a cache */
+        return rc == SQLITE_LOCKED_SHAREDCACHE ? PL_EBUSY : PL_EOPERATIONAL;
     case SQLITE_INTERRUPT: return PL_EINTERRUPT;
     case SQLITE_AUTH: return PL_EPERMISSION;
     case SQLITE_TOOBIG: return PL_EDATA;
@@ -79,6 +80,10 @@ static void add_hint(pl_sqlite *db, int rc, pl_error *err) {
                 "another connection kept the database locked for longer than the "
                 "busy timeout of %d ms",
                 db->busy_timeout);
+    else if (rc == SQLITE_LOCKED)
+        pl_hint(err,
+                "a result of this connection is still being read: read it to its end "
+                "or close it");
     else if ((rc & 0xff) == SQLITE_FULL)
         pl_hint(err, "the disk is full, or max_page_count is reached");
 }
