@@ -34,31 +34,52 @@ static void page_objects(lua_State *L, plua_page *page, int map, int list, wants
     }
 }
 
+/* Appends the objects of its kind that the session is to delete. */
+static void doomed_objects(lua_State *L, const plua_session *s, const pl_mapper *m,
+                           int list, wants test, const void *what) {
+    int top = lua_gettop(L);
+    plua_session_field(L, s, PLUA_S_PINS);
+    for (lua_Integer i = 1; i <= s->npins; i++) {
+        pl_object *o = lua_rawgeti(L, top + 1, i) == LUA_TUSERDATA
+                           ? lua_touserdata(L, top + 2)
+                           : NULL;
+        if (o && (o->status & PL_OBJ_DELETING) && o->mapper->root == m->root &&
+            test(L, top + 2, o, what))
+            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+}
+
+/* Appends the objects that came in one result, the one that the page on top is of. */
+static void cohort_objects(lua_State *L, const plua_session *s, const pl_mapper *m,
+                           int list, wants test, const void *what) {
+    int cohort = lua_gettop(L);
+    plua_identity_map(L, s, m);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, cohort);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, cohort, i);
+        plua_page *p = lua_touserdata(L, -1);
+        if (p && p->mapper->root == m->root)
+            page_objects(L, p, cohort + 1, list, test, what);
+        lua_settop(L, cohort + 1);
+    }
+}
+
 /*
-** Pushes a list of the object at idx and, with `siblings`, those that came with it in one
-** result and pass the test. [-0, +1, m]
+** Pushes a list of the object at idx and, with `siblings`, of those that pass the test
+** and came with it in one result; or, when it came in none and is to be deleted, of those
+** that are deleted with it. [-0, +1, m]
 */
 static void push_peers(lua_State *L, plua_session *s, int idx, pl_object *o,
                        bool siblings, wants test, const void *what) {
     lua_newtable(L);
     int list = lua_gettop(L);
-    plua_page *page = siblings ? plua_push_page(L, idx, o) : NULL;
-    if (!page || lua_getiuservalue(L, -1, 1) != LUA_TTABLE) {
-        lua_settop(L, list);
-        lua_pushvalue(L, idx);
-        lua_rawseti(L, list, 1);
-        return;
-    }
-    int cohort = lua_gettop(L);
-    plua_identity_map(L, s, o->mapper);
-    lua_Integer n = (lua_Integer)lua_rawlen(L, cohort);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, cohort, i);
-        plua_page *p = lua_touserdata(L, -1);
-        if (p && p->mapper->root == o->mapper->root)
-            page_objects(L, p, cohort + 1, list, test, what);
-        lua_settop(L, cohort + 1);
-    }
+    const plua_page *page = siblings ? plua_push_page(L, idx, o) : NULL;
+    if (page && lua_getiuservalue(L, -1, 1) == LUA_TTABLE)
+        cohort_objects(L, s, o->mapper, list, test, what);
+    else if (siblings && (o->status & PL_OBJ_DELETING))
+        doomed_objects(L, s, o->mapper, list, test, what);
     lua_settop(L, list);
     if (lua_rawlen(L, list) == 0) {
         lua_pushvalue(L, idx);
