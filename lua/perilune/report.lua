@@ -110,7 +110,7 @@ function Gathering:n_plus_one(least)
   local out = {}
   for _, site in ipairs(self.sites) do
     if is_read(site.statement) and site.params >= (least or repeats_for_n_plus_1)
-      and site.statement:find("?", 1, true) then
+      and site.statement:find("?", 1, true) and not site.statement:find "FROM sqlite_master" then
       out[#out + 1] = site
     end
   end
