@@ -364,9 +364,9 @@ describe("a model", function()
   end)
 
   it("keeps plain values of any type as they are", function()
-    local db = perilune.open "sqlite://"
-    local Plain = db.Model "Plain" {
-      id = db.Column{db.Integer, primary_key = true},
+    local other = perilune.open "sqlite://"
+    local Plain = other.Model "Plain" {
+      id = other.Column{other.Integer, primary_key = true},
       limit = 5, ratio = 0.5, label = "x", on = false,
     }
     Plain.later = 7
@@ -377,7 +377,7 @@ describe("a model", function()
     end
     local err = raised("AttributeError", function() plain.limit = 6 end)
     assert.matches("Plain.limit cannot be set", err.message, 1, true)
-    db:close()
+    other:close()
   end)
 
   it("without a primary key is refused by name", function()

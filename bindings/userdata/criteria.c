@@ -40,7 +40,8 @@ pl_node *plua_join_criteria(lua_State *L, pl_arena *a, const pl_node *stmt, pl_n
     for (const pl_node *n = stmt; n; n = plua_previous(n)) {
         const plua_option *o = plua_option_of(n);
         if (o && concerns(o, target->mapper)) {
-            on = pl_node_and(a, on, plua_option_criterion(L, a, o, target->mapper, target->source));
+            on = pl_node_and(
+                a, on, plua_option_criterion(L, a, o, target->mapper, target->source));
             check_memory(L, on);
         }
     }

@@ -21,7 +21,8 @@ void plua_apply_criteria(lua_State *L, const plua_option *path);
 pl_node *plua_join_criteria(lua_State *L, pl_arena *a, const pl_node *stmt, pl_node *on,
                             const plua_from *target);
 
-/* The condition of an option for rows of a mapper that are read from a source. [-0, +0, m]
+/* The condition of an option for rows of a mapper that are read from a source. [-0, +0,
+ * m]
  */
 pl_node *plua_option_criterion(lua_State *L, pl_arena *a, const plua_option *o,
                                const pl_mapper *m, pl_node *source);

@@ -96,7 +96,7 @@ static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
         raw_items(L, r);
         return;
     }
-    pl_node *one, **list = n == 1 ? &one : push_room(L, n * sizeof *list);
+    pl_node *one = NULL, **list = n == 1 ? &one : push_room(L, n * sizeof *list);
     plua_statement_list(stmt, list, n);
     for (size_t i = 0; i < n; i++)
         entities += list[i]->kind == PL_N_ENTITY;

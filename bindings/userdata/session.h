@@ -2,7 +2,8 @@
 /*
 ** session.h - a session: identity map, the objects it keeps alive, one transaction.
 **
-** User value 1 is a table, see PLUA_S_...: pins (objects new, changed or to be deleted, in
+** User value 1 is a table, see PLUA_S_...: pins (objects new, changed or to be deleted,
+*in
 ** order; false where one was dropped), the db, objects deleted by the open transaction,
 ** info, savepoints, changes of state that listeners are to hear of, and objects that got
 ** another primary key in the open transaction, with the old one. The identity maps (root

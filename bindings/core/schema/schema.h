@@ -51,7 +51,7 @@ struct pl_column {
     bool no_autoincrement;
     bool deferred;
     const char *deferred_group; /* undefer_group's name, or NULL */
-    bool finished; /* pl_table_finish has made its constraint and index */
+    bool finished;              /* pl_table_finish has made its constraint and index */
     pl_default dflt;
     pl_default onupdate;
     const char *server_default; /* DDL text, already quoted, or NULL */
@@ -153,7 +153,7 @@ struct pl_metadata {
     pl_naming naming;
     const char *bind_key; /* NULL for the default database */
     bool has_virtual;     /* a table of it is PL_TABLE_VIRTUAL */
-    pl_table *history;    /* transactions, when a table has a log; see core/sql/history.h */
+    pl_table *history; /* transactions, when a table has a log; see core/sql/history.h */
 };
 
 /*

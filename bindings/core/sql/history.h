@@ -15,10 +15,10 @@
 #include "core/sql/dialect.h"
 
 /* Columns that a log has in front of those of its table. */
-#define PL_HISTORY_ID "version_id"
-#define PL_HISTORY_OPERATION "version_operation"
-#define PL_HISTORY_FROM "version_from"
-#define PL_HISTORY_UNTIL "version_until"
+#define PL_HISTORY_ID          "version_id"
+#define PL_HISTORY_OPERATION   "version_operation"
+#define PL_HISTORY_FROM        "version_from"
+#define PL_HISTORY_UNTIL       "version_until"
 #define PL_HISTORY_TRANSACTION "version_transaction"
 
 enum { PL_HISTORY_TRIGGERS = 3 };
