@@ -155,6 +155,26 @@ $(filter $(BUILD)/whole/fault/%,$(WHOLE)): spec/fault/fault_vfs.c
 -include $(patsubst %.o,%.d,$(CORE) $(GLUE) $(EMBED) $(PROGRAM) $(OUTSIDE))
 -include $(addsuffix .d,$(UNIT) $(WHOLE))
 
+# Programs in C under examples/ use the library as anybody's would: by its header only.
+EMBEDDED  := $(patsubst examples/embed/%.c,$(BUILD)/embed/%,$(wildcard examples/embed/*.c))
+WEBSERVER := $(BUILD)/embed/webserver
+use_library = $(CC) -std=c99 -D_DEFAULT_SOURCE -Wall -Wextra -Ihost/embed $(GUARD) $(CFLAGS) \
+  -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) $(LUA_LIBS)
+MICROHTTPD := $(shell $(PKG_CONFIG) --cflags --libs libmicrohttpd 2>/dev/null)
+
+$(BUILD)/embed/%: examples/embed/%.c $(BUILD)/libperilune.a host/embed/perilune.h
+	@mkdir -p $(@D)
+	@echo '  LD    $@'; $(use_library)
+
+$(WEBSERVER): examples/web/server.c $(BUILD)/libperilune.a host/embed/perilune.h
+	@mkdir -p $(@D)
+	@if [ -z '$(MICROHTTPD)' ]; then \
+	  echo 'examples/web: not built, libmicrohttpd is not installed'; \
+	else echo '  LD    $@'; $(use_library) -lpthread $(MICROHTTPD); fi
+
+.PHONY: embedded
+embedded: $(EMBEDDED) $(WEBSERVER)
+
 # ---- running and testing -----------------------------------------------------
 
 # These install what is missing first and read this file again with it in place.
@@ -191,7 +211,7 @@ unit: $(UNIT) $(WHOLE)
 
 # BEFORE is Lua that runs before busted is loaded. The benchmarks' spec is for full speed.
 specs: export DIFFERENTIAL_SCALE ?= $(if $(BEFORE),0,$(if $(SANITIZE),0.1,1))
-specs: all $(BUILD)/pty
+specs: all embedded $(BUILD)/pty
 	@PERILUNE_BIN=$(HERE)/perilune $(HERE)/perilune $(if $(BEFORE),-e '$(BEFORE)') \
 	  $(BUSTED) $(if $(BEFORE)$(SANITIZE),--exclude-pattern=bench_spec) $(SPEC)
 
