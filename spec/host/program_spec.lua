@@ -95,6 +95,17 @@ describe("the program, beside lua,", function()
       prints("0\tPROGRAM\n", {}, { stdin = "#first\nprint(#arg, arg[0], ...)" })
     end)
 
+    it("from standard input, precompiled", function()
+      local file = assert(io.open(folder .. "/five.luac", "rb"))
+      local text = file:read "a"
+      file:close()
+      prints("five\n", { "-" }, { stdin = text })
+    end)
+
+    it("and leaves to it what stands behind its name", function()
+      prints("3\targs.lua\t-v\t--help\t--echo\n-1\tPROGRAM\n", { "args.lua", "-v", "--help", "--echo" }, here())
+    end)
+
     it("after --, whatever its name", function()
       prints("dash\n", { "--", "-dash.lua" }, here())
       prints("a file named -\n", { "--", "-" }, here())
@@ -202,6 +213,7 @@ describe("the program, beside lua,", function()
       local words = { "-e", "print(package.path == 'p', package.cpath == 'c')" }
       prints("init\ntrue\ttrue\n", words, { env = env })
       prints("false\tfalse\n", { "-E", table.unpack(words) }, { env = env })
+      prints("false\tfalse\n", { words[1], words[2], "-E" }, { env = env })
     end)
 
     it("-W, in its turn", function()
@@ -428,17 +440,152 @@ io.popen("kill -INT " .. pid):close() for _ = 1, 1e9 do end
 end)
 
 describe("the program, beyond lua,", function()
-  it("lists its options", function()
+  local function help()
     local result = try(perilune, { "--help" })
-    assert.equal(0, result.code)
-    assert.equal("", result.err)
-    for _, option in ipairs { "-e stat", "-i", "-l mod", "-v", "-E", "-W", "--", "--help" } do
-      assert.truthy(result.out:find("\n  " .. option, 1, true), option)
+    assert.same({ 0, "" }, { result.code, result.err })
+    return result.out
+  end
+
+  it("lists its options", function()
+    local text = help()
+    for _, option in ipairs { "-e stat", "-i", "-l mod", "-v", "-E", "-W", "--", "--help", "--echo",
+      "--report" } do
+      assert.truthy(text:find("\n  " .. option, 1, true), option)
     end
+    for _, command in ipairs { "shell", "db schema", "db diagram", "spec", "check", "stubs" } do
+      assert.truthy(text:find("\n  " .. command, 1, true), command)
+    end
+  end)
+
+  describe("has a manual page that", function()
+    -- The page as text without its markup, and the terms that its lists explain.
+    local function manual()
+      local terms, section, taken = {}, nil, false
+      for line in io.lines "host/perilune.1" do
+        local bare = line:gsub("\\%-", "-"):gsub("\\f%u", ""):gsub('^%.[BIR]+ ', ""):gsub('"', "")
+        section = line:match "^%.SH (.*)" or section
+        if taken then
+          terms[section] = terms[section] or {}
+          table.insert(terms[section], (bare))
+        end
+        taken = line:find "^%.TP" ~= nil
+      end
+      return terms
+    end
+
+    local function in_some(list, word)
+      for _, term in ipairs(list) do
+        for found in term:gmatch "[^%s,=]+" do
+          if found == word then return true end
+        end
+      end
+      return false
+    end
+
+    it("explains every option of --help and no other", function()
+      local options, text = manual().OPTIONS, help():match "options:\n(.-)commands"
+      for option in text:gmatch "\n?  (%-%S*)" do
+        assert.truthy(in_some(options, option), option .. " is not in the manual page")
+      end
+      for _, term in ipairs(options) do
+        for option in (" " .. term):gmatch "[%s,](%-[%w-]*)" do
+          local known = ("\n" .. text):find("\n  " .. option .. " ", 1, true)
+            or text:find("(" .. option .. ")", 1, true)
+          assert.truthy(known, option .. " is not in --help")
+        end
+      end
+    end)
+
+    it("explains every command of --help and no other", function()
+      local commands, text = manual().COMMANDS, help():match "commands.-\n(.*)$"
+      local known = {}
+      for name, rest in ("\n" .. text):gmatch "\n  (%l+) (%S*)" do
+        if name == "db" then name = "db " .. rest end
+        known[name] = true
+        local explained = false
+        for _, term in ipairs(commands) do explained = explained or term:sub(1, #name) == name end
+        assert.truthy(explained, name .. " is not in the manual page")
+      end
+      for _, term in ipairs(commands) do
+        local name = term:match "^db %l+" or term:match "^%l+"
+        assert.truthy(name == nil or known[name], tostring(name) .. " is not in --help")
+      end
+    end)
   end)
 
   it("answers --version as -v", function()
     assert.same(try(perilune, { "-v" }), try(perilune, { "--version" }))
+  end)
+
+  it("prints statements with --echo", function()
+    local result = try(perilune, { "--echo", "-e", [[
+      local db = require "perilune".open "sqlite://"
+      print(db.session:scalar(db.text "SELECT :x + 1", {x = 41}))]] })
+    assert.equal("42\n", result.out)
+    assert.truthy(result.err:find("%[sql [%d.]+ ms%] SELECT [^\n]*%(41%)\n"), result.err)
+  end)
+
+  it("takes words for commands only where no file has their name", function()
+    local folder = run.folder()
+    finally(function() run.remove(folder) end)
+    local function call(...) return try(perilune, { ... }, { dir = folder }) end
+    for _, name in ipairs { "shell", "db", "spec", "check", "stubs", "own-command" } do
+      run.write(folder .. "/" .. name, "print('file', ...)")
+    end
+    run.write(folder .. "/app.lua", "")
+    for _, name in ipairs { "shell", "db", "spec", "check", "stubs", "own-command" } do
+      assert.same({ out = "file\tapp.lua\n", err = "", code = 0 }, call(name, "app.lua"))
+      os.remove(folder .. "/" .. name)
+    end
+    run.command({ "mkdir", folder .. "/stubs" })
+    assert.truthy(call("stubs").err:find("usage: PROGRAM stubs", 1, true))
+    assert.truthy(call("own-command", "app.lua").err:find("makes no App", 1, true))
+    assert.truthy(call("own-command", "none.lua").err:find("cannot open own-command", 1, true))
+    assert.truthy(call("--", "check", "app.lua").err:find("cannot open check", 1, true))
+    assert.truthy(call("own.command", "app.lua").err:find("cannot open own.command", 1, true))
+  end)
+
+  it("tells a script which command runs it", function()
+    local print_command = 'print(require "perilune".command)'
+    assert.equal("nil\n", try(perilune, { "-e", print_command }).out)
+    local folder = run.folder()
+    finally(function() run.remove(folder) end)
+    run.write(folder .. "/app.lua", print_command)
+    assert.equal("check\n", try(perilune, { "check", "app.lua" }, { dir = folder }).err)
+  end)
+
+  it("stops a statement at ^C", function()
+    local result = try(perilune, { "-e", [[
+      local pid = io.open("/proc/self/stat"):read("n")
+      local db = require "perilune".open "sqlite://"
+      os.execute("(sleep 0.3; kill -INT " .. pid .. ") &")
+      local ok, err = pcall(function()
+        db.session:scalar(db.text("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+          .. "SELECT count(*) FROM c"))
+      end)
+      print(ok)
+      db.session:rollback()
+      print(db.session:scalar(db.text "SELECT 1"))]] })
+    assert.truthy(result.out == "false\n1\n" or result.err:find("interrupted", 1, true), result.out .. result.err)
+  end)
+
+  it("shows on a terminal how far a bulk insert is, and clears that away", function()
+    local pty = perilune:match "^(.*)/" .. "/pty"
+    if not io.open(pty) then pending "no pty helper beside the program" end
+    local result = run.command({ pty, "30", "80", perilune, "-e", [[
+      local db = require "perilune".open "sqlite://"
+      local Slow = db.Model "Slow" {id = db.Column{db.Integer, primary_key = true},
+        n = db.Column{db.Integer, default = function()
+          local till = os.clock() + 0.002
+          repeat until os.clock() > till
+          return 1
+        end}}
+      db:create_all()
+      local rows = {}
+      for i = 1, 900 do rows[i] = {id = i} end
+      print(db.session:bulk_insert(Slow, rows))]] }, { stdin = "expect Slow: \nexpect of 900 rows, \nexpect \n900\n" })
+    assert.equal(0, result.code, result.out)
+    assert.truthy(result.out:find("\r +\r900\r\n$"), result.out)
   end)
 
   it("opens the module only when it is required", function()
