@@ -281,7 +281,7 @@ void plua_session_attach(lua_State *L, plua_session *s, int idx, pl_object *o) {
     idx = lua_absindex(L, idx);
     o->session = s->cell;
     o->epoch = s->cell->epoch;
-    o->tx = 0;
+    o->tx = pl_object_state(o) == PL_PENDING ? s->tx : 0;
     o->pin = 0;
     if (o->status & PL_OBJ_KEYED) {
         pl_object_set_state(o, PL_PERSISTENT);
@@ -453,13 +453,13 @@ void plua_session_gone(lua_State *L, plua_session *s, int idx, pl_object *o) {
     idx = lua_absindex(L, idx);
     pl_session_cell *cell = o->session;
     uint32_t tx = o->tx;
-    plua_session_forget(L, s, idx, o, PL_DELETED);
-    o->session = cell;
-    o->tx = tx;
     plua_session_field(L, s, PLUA_S_DELETED);
     lua_pushvalue(L, idx);
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     lua_pop(L, 1);
+    plua_session_forget(L, s, idx, o, PL_DELETED);
+    o->session = cell;
+    o->tx = tx;
     s->raw_writes = true;
 }
 

@@ -210,17 +210,23 @@ void plua_session_commit(lua_State *L, plua_session *s) {
 /* ---- rollback ---------------------------------------------------------------------- */
 
 /* An object INSERTed in what is undone keeps its values and is transient again. */
+static void lose_row(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    o->session = NULL;
+    o->pin = 0;
+    o->tx = 0;
+    o->status &= ~(uint32_t)(PL_OBJ_KEYED | PL_OBJ_DELETING);
+    pl_object_set_state(o, PL_TRANSIENT);
+    for (uint16_t i = 0; i < o->mapper->nslots; i++)
+        if (o->slots[i].tag != PL_UNSET)
+            o->slots[i].flags |= PL_SLOT_CHANGED;
+    plua_event_queue(L, s, "persistent_to_transient", idx);
+}
+
 static void undo_object(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    if (!(o->status & PL_OBJ_KEYED))
+        return;
     if (o->tx >= s->tx_outer) {
-        o->session = NULL;
-        o->pin = 0;
-        o->tx = 0;
-        o->status &= ~(uint32_t)(PL_OBJ_KEYED | PL_OBJ_DELETING);
-        pl_object_set_state(o, PL_TRANSIENT);
-        for (uint16_t i = 0; i < o->mapper->nslots; i++)
-            if (o->slots[i].tag != PL_UNSET)
-                o->slots[i].flags |= PL_SLOT_CHANGED;
-        plua_event_queue(L, s, "persistent_to_transient", idx);
+        lose_row(L, s, idx, o);
         return;
     }
     o->pin = 0;
@@ -251,7 +257,7 @@ static void sweep_maps(lua_State *L, plua_session *s) {
 }
 
 /* Pending objects become transient; the pins are emptied. */
-static void undo_pins(lua_State *L, plua_session *s) {
+static void undo_pins(lua_State *L, plua_session *s, uint32_t since) {
     plua_session_field(L, s, PLUA_S_PINS);
     for (lua_Integer i = 1; i <= s->npins; i++) {
         lua_rawgeti(L, -1, i);
@@ -260,6 +266,8 @@ static void undo_pins(lua_State *L, plua_session *s) {
             pl_object_set_state(o, PL_TRANSIENT);
             o->session = NULL;
             plua_event_queue(L, s, "pending_to_transient", -1);
+        } else if (o && (o->status & PL_OBJ_KEYED) && o->tx >= since) {
+            lose_row(L, s, lua_gettop(L), o);
         }
         if (o) {
             o->pin = 0;
@@ -386,7 +394,7 @@ static void undo_moves(lua_State *L, plua_session *s, lua_Integer keep) {
 
 /* Every object back to what it was before the transaction. */
 static void undo_all(lua_State *L, plua_session *s) {
-    undo_pins(L, s);
+    undo_pins(L, s, s->tx_outer);
     plua_session_each(L, s, undo_object);
     sweep_maps(L, s);
     undo_moves(L, s, 0);
@@ -551,7 +559,7 @@ static void undo_nested(lua_State *L, plua_session *s) {
     uint32_t since = (uint32_t)plua_field_int(L, record, "tx", 0);
     lua_Integer ndeleted = plua_field_int(L, record, "ndeleted", 0);
     undo_unflushed(L, s);
-    undo_pins(L, s);
+    undo_pins(L, s, since);
     uint32_t outer = s->tx_outer;
     s->tx_outer = since;
     plua_session_each(L, s, undo_if_newer);

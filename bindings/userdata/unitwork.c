@@ -176,8 +176,8 @@ static void collect_object(plua_unit *u, int idx, pl_object *o) {
 static void add_new(plua_unit *u) {
     lua_State *L = u->L;
     for (lua_Integer i = 1; i <= u->s->npins; i++) {
-        pl_object *o = lua_rawgeti(L, u->pins, i) == LUA_TUSERDATA ? lua_touserdata(L, -1)
-                                                                   : NULL;
+        pl_object *o =
+            lua_rawgeti(L, u->pins, i) == LUA_TUSERDATA ? lua_touserdata(L, -1) : NULL;
         if (o && pl_object_state(o) == PL_PENDING &&
             plua_engine_of(o->mapper->tables[0].table) == u->engine)
             plua_check(L, pl_flush_save(u->f, o, plua_err(L)));
@@ -228,7 +228,6 @@ static void become_persistent(plua_unit *u, int idx, pl_object *o) {
     o->pin = 0;
     o->status |= PL_OBJ_KEYED;
     plua_session_attach(u->L, u->s, idx, o);
-    o->tx = u->s->tx;
     if (u->s->db->session_events)
         plua_event_object(u->L, u->s, "pending_to_persistent", idx);
 }
@@ -294,17 +293,33 @@ static void become_deleted(plua_unit *u, int idx, pl_object *o) {
         plua_event_object(u->L, u->s, "persistent_to_deleted", idx);
 }
 
+/* What was pinned while settling stays so, under new numbers. */
+static void drop_pins(plua_unit *u, lua_Integer n) {
+    lua_State *L = u->L;
+    int top = lua_gettop(L);
+    plua_push_session_ud(L, u->s);
+    lua_getiuservalue(L, -1, 1);
+    lua_newtable(L);
+    for (lua_Integer i = n + 1; i <= u->s->npins; i++) {
+        lua_rawgeti(L, u->pins, i);
+        lua_rawseti(L, top + 3, i - n);
+    }
+    lua_rawseti(L, top + 2, PLUA_S_PINS);
+    plua_session_field(L, u->s, PLUA_S_PINS);
+    u->s->npins -= n;
+    for (lua_Integer i = 1; i <= u->s->npins; i++) {
+        if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA)
+            ((pl_object *)lua_touserdata(L, -1))->pin = (uint32_t)i;
+        lua_pop(L, 1);
+    }
+    lua_settop(L, top);
+}
+
+/* Pins stay until all is done: what fails in between is undone by them. */
 static void settle(plua_unit *u) {
     lua_State *L = u->L;
     int top = lua_gettop(L);
     lua_Integer n = u->s->npins;
-    lua_newtable(L);
-    plua_push_session_ud(L, u->s);
-    lua_getiuservalue(L, -1, 1);
-    lua_pushvalue(L, top + 1);
-    lua_rawseti(L, -2, PLUA_S_PINS);
-    u->s->npins = 0;
-    lua_settop(L, top);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, u->pins, i);
         pl_object *o = lua_touserdata(L, -1);
@@ -323,6 +338,7 @@ static void settle(plua_unit *u) {
             stay_persistent(u, top + 1, o);
         lua_settop(L, top);
     }
+    drop_pins(u, n);
 }
 
 /* ---- running ----------------------------------------------------------------------- */
