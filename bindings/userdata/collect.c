@@ -232,10 +232,8 @@ static void link_unknown(plua_unit *u, int owner, pl_object *o, pl_relation *r,
     plua_relation_peek(L, item, b, r->back);
     bool known = false;
     const plua_collection *c = plua_test_collection(L, -1);
-    if (c && c->has_added && lua_getiuservalue(L, -1, PLUA_C_ADDED) == LUA_TTABLE) {
-        lua_pushvalue(L, owner);
-        known = lua_rawget(L, -2) != LUA_TNIL;
-    }
+    if (c && c->has_added)
+        known = plua_collection_in(L, top + 1, PLUA_C_ADDED, owner);
     lua_settop(L, top);
     if (!known)
         check(u, pl_flush_link(u->f, r, o, b, false, err(u)));

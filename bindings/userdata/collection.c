@@ -59,16 +59,43 @@ plua_collection *plua_collection_of(lua_State *L, int idx, pl_object *o, pl_rela
 
 /* ---- ordered sets of what changed -------------------------------------------------- */
 
-static bool set_has(lua_State *L, int idx, int part, int item) {
-    push_part(L, idx, part);
-    bool has = false;
-    if (lua_istable(L, -1)) {
+enum { SCAN = 16 }; /* items that are looked through; more have their places by item */
+
+/* The place of an item in the set on top, or 0. */
+static lua_Integer place_of(lua_State *L, int item) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1), at = 0;
+    if (n > SCAN) {
         lua_pushvalue(L, item);
-        has = lua_rawget(L, -2) != LUA_TNIL;
+        lua_rawget(L, -2);
+        at = lua_tointeger(L, -1);
+        lua_pop(L, 1);
+        return at;
+    }
+    const void *p = lua_touserdata(L, item);
+    for (lua_Integer i = 1; i <= n && !at; i++) {
+        lua_rawgeti(L, -1, i);
+        if (lua_touserdata(L, -1) == p)
+            at = i;
         lua_pop(L, 1);
     }
+    return at;
+}
+
+bool plua_collection_in(lua_State *L, int idx, int part, int item) {
+    push_part(L, idx, part);
+    bool has = lua_istable(L, -1) && place_of(L, item) != 0;
     lua_pop(L, 1);
     return has;
+}
+
+/* Notes the place of entry i of the set on top. */
+static void note_place(lua_State *L, lua_Integer i) {
+    if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA) {
+        lua_pushinteger(L, i);
+        lua_rawset(L, -3);
+    } else {
+        lua_pop(L, 1);
+    }
 }
 
 static void set_add(lua_State *L, int idx, int part, int item) {
@@ -81,19 +108,15 @@ static void set_add(lua_State *L, int idx, int part, int item) {
     lua_Integer n = (lua_Integer)lua_rawlen(L, -1) + 1;
     lua_pushvalue(L, item);
     lua_rawseti(L, -2, n);
-    lua_pushvalue(L, item);
-    lua_pushinteger(L, n);
-    lua_rawset(L, -3);
+    for (lua_Integer i = n == SCAN + 1 ? 1 : n; n > SCAN && i <= n; i++)
+        note_place(L, i);
     lua_pop(L, 1);
 }
 
 /* Removes an entry; the order of the rest stays (its place holds false). */
 static void set_drop(lua_State *L, int idx, int part, int item) {
     push_part(L, idx, part);
-    lua_pushvalue(L, item);
-    lua_rawget(L, -2);
-    lua_Integer at = lua_tointeger(L, -1);
-    lua_pop(L, 1);
+    lua_Integer at = place_of(L, item);
     lua_pushboolean(L, 0);
     lua_rawseti(L, -2, at);
     lua_pushvalue(L, item);
@@ -105,11 +128,11 @@ static void set_drop(lua_State *L, int idx, int part, int item) {
 static void record_added(lua_State *L, int idx, plua_collection *c, int item) {
     pl_object *o = lua_touserdata(L, item);
     o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
-    if (c->has_removed && set_has(L, idx, PLUA_C_REMOVED, item)) {
+    if (c->has_removed && plua_collection_in(L, idx, PLUA_C_REMOVED, item)) {
         set_drop(L, idx, PLUA_C_REMOVED, item);
         return;
     }
-    if (c->has_added && set_has(L, idx, PLUA_C_ADDED, item))
+    if (c->has_added && plua_collection_in(L, idx, PLUA_C_ADDED, item))
         return;
     set_add(L, idx, PLUA_C_ADDED, item);
     c->has_added = true;
@@ -117,19 +140,17 @@ static void record_added(lua_State *L, int idx, plua_collection *c, int item) {
 
 static void record_removed(lua_State *L, int idx, plua_collection *c, int item) {
     plua_relation_orphan(L, c->relation, item);
-    if (c->has_added && set_has(L, idx, PLUA_C_ADDED, item)) {
+    if (c->has_added && plua_collection_in(L, idx, PLUA_C_ADDED, item)) {
         set_drop(L, idx, PLUA_C_ADDED, item);
         return;
     }
-    if (c->has_removed && set_has(L, idx, PLUA_C_REMOVED, item))
+    if (c->has_removed && plua_collection_in(L, idx, PLUA_C_REMOVED, item))
         return;
     set_add(L, idx, PLUA_C_REMOVED, item);
     c->has_removed = true;
 }
 
 /* ---- membership -------------------------------------------------------------------- */
-
-enum { SCAN = 8 };
 
 static void count(lua_State *L, int idx, int item, int by) {
     push_part(L, idx, PLUA_C_COUNTS);
@@ -178,7 +199,11 @@ static bool has(lua_State *L, int idx, plua_collection *c, int item) {
         return find(L, idx, c, item) != 0;
     if (!c->counted)
         build_counts(L, idx, c);
-    return set_has(L, idx, PLUA_C_COUNTS, item);
+    push_part(L, idx, PLUA_C_COUNTS);
+    lua_pushvalue(L, item);
+    bool there = lua_rawget(L, -2) != LUA_TNIL;
+    lua_pop(L, 2);
+    return there;
 }
 
 bool plua_collection_has(lua_State *L, int idx, plua_collection *c, int item) {
@@ -238,7 +263,7 @@ void plua_collection_begin_load(lua_State *L, int idx, plua_collection *c) {
 
 void plua_collection_put(lua_State *L, int idx, plua_collection *c) {
     int item = lua_gettop(L);
-    if (!c->has_removed || !set_has(L, idx, PLUA_C_REMOVED, item)) {
+    if (!c->has_removed || !plua_collection_in(L, idx, PLUA_C_REMOVED, item)) {
         push_part(L, idx, PLUA_C_ITEMS);
         lua_pushvalue(L, item);
         lua_rawseti(L, -2, ++c->n);
@@ -315,7 +340,7 @@ static void tell_back(lua_State *L, const char *name, int idx, plua_collection *
 }
 
 void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item) {
-    if (c->loaded ? has(L, idx, c, item) : set_has(L, idx, PLUA_C_ADDED, item))
+    if (c->loaded ? has(L, idx, c, item) : plua_collection_in(L, idx, PLUA_C_ADDED, item))
         return;
     tell_back(L, "append", idx, c, item);
     if (c->loaded)
@@ -417,7 +442,7 @@ void plua_collection_queue(lua_State *L, int idx, plua_collection *c, int item,
     if (add && c->loaded) {
         if (!has(L, idx, c, item))
             do_append(L, idx, c, item);
-    } else if (add && !set_has(L, idx, PLUA_C_ADDED, item)) {
+    } else if (add && !plua_collection_in(L, idx, PLUA_C_ADDED, item)) {
         check_item(L, idx, c, item);
         after_add(L, idx, c, item);
     } else if (!add && c->loaded) {

@@ -38,6 +38,9 @@ void plua_collection_ensure(lua_State *L, int idx, plua_collection *c);
 void plua_collection_begin_load(lua_State *L, int idx, plua_collection *c);
 void plua_collection_put(lua_State *L, int idx, plua_collection *c); /* [-1, +0, m] */
 
+/* Whether the item is in PLUA_C_ADDED or PLUA_C_REMOVED. [-0, +0, -] */
+bool plua_collection_in(lua_State *L, int idx, int part, int item);
+
 /* Whether the item is in what is loaded so far. [-0, +0, m] */
 bool plua_collection_has(lua_State *L, int idx, plua_collection *c, int item);
 void plua_collection_end_load(lua_State *L, int idx, plua_collection *c);
@@ -47,8 +50,8 @@ void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item);
 void plua_collection_unlink(lua_State *L, int idx, plua_collection *c, int item);
 
 /* Appends or removes without loading what is not loaded, with all that follows from it:
-*the
-** other side, cascades, events. [-0, +0, v] */
+ *the
+ ** other side, cascades, events. [-0, +0, v] */
 void plua_collection_queue(lua_State *L, int idx, plua_collection *c, int item, bool add);
 
 /* Replaces the content by the list at `list`. [-0, +0, v] */

@@ -151,16 +151,12 @@ static void scalar_history(lua_State *L, pl_object *o, const pl_relation *r) {
 /* Appends the entries of a part of the collection at idx, but those that `except` has. */
 static void append_part(lua_State *L, int idx, int part, int except, int list) {
     int top = lua_gettop(L);
-    lua_getiuservalue(L, idx, except);
     if (lua_getiuservalue(L, idx, part) == LUA_TTABLE) {
-        lua_Integer n = (lua_Integer)lua_rawlen(L, top + 2);
+        lua_Integer n = (lua_Integer)lua_rawlen(L, top + 1);
         for (lua_Integer i = 1; i <= n; i++) {
-            bool skip = lua_rawgeti(L, top + 2, i) != LUA_TUSERDATA;
-            if (!skip && except != part && lua_istable(L, top + 1)) {
-                lua_pushvalue(L, top + 3);
-                skip = lua_rawget(L, top + 1) != LUA_TNIL;
-            }
-            lua_settop(L, top + 3);
+            bool skip = lua_rawgeti(L, top + 1, i) != LUA_TUSERDATA;
+            if (!skip && except != part)
+                skip = plua_collection_in(L, idx, except, top + 2);
             if (skip)
                 lua_pop(L, 1);
             else
