@@ -9,6 +9,9 @@ local columns = require "perilune.declare.column"
 local tables = require "perilune.declare.table"
 local relationships = require "perilune.declare.relationship"
 local properties = require "perilune.declare.property"
+local ordering = require "perilune.declare.ordering"
+local proxies = require "perilune.declare.proxy"
+local plugins = require "perilune.declare.plugin"
 local models = require "perilune.declare.model"
 local shared = core.shared()
 
@@ -60,6 +63,9 @@ function declare.install(namespace)
   namespace.synonym = properties.synonym
   namespace.column_property = properties.column_property
   namespace.validates = properties.validates
+  namespace.association_proxy = proxies.association_proxy
+  namespace.ordering_list = ordering.ordering_list
+  namespace.plugin = plugins.plugin
   shared.type_call = types.call
   shared.model_fields = models.fields
   shared.model_declare = models.declare

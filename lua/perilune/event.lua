@@ -89,6 +89,9 @@ local function listen_attribute(model, attribute, name, fn)
   for _, m in ipairs(family(model)) do core.model_set(m, { attribute_events = true }) end
 end
 
+--- What listen does for an attribute, for modules that know it by name only.
+event.listen_attribute = listen_attribute
+
 local function listen_db(db, name, fn)
   if not session_events[name] then unknown(name, session_events) end
   table.insert(listeners_of(core.db_table(db), name), fn)

@@ -8,6 +8,7 @@ local property = require "perilune.declare.property"
 local relationship = require "perilune.declare.relationship"
 local tables = require "perilune.declare.table"
 local instance_methods = require "perilune.declare.instance"
+local plugins = require "perilune.declare.plugin"
 local info = require "perilune.declare.info"
 local fail, set, kind_of, is_model = check.fail, check.set, check.kind_of, check.is_model
 local Column, Constraint, Relationship = column.Column, column.Constraint, relationship.Relationship
@@ -16,7 +17,7 @@ local Property, Validator = property.Property, property.Validator
 local M = {}
 
 local special = set [[__tablename__ __table_args__ __bind_key__ __mapper_args__ __abstract__ __inherits__
-  __mixins__ __table__ __versioned__ __fts__ polymorphic_on polymorphic_identity version_id_col]]
+  __mixins__ __plugins__ __table__ __versioned__ __fts__ polymorphic_on polymorphic_identity version_id_col]]
 
 --- Flask-SQLAlchemy's table name of a model name.
 function M.table_name(name)
@@ -29,6 +30,7 @@ function M.table_name(name)
 end
 
 --- Fields of a class: those of its mixins and abstract bases first, its own over them.
+-- Entries without a name (validators) add up.
 local function gather(spec, fields, seen)
   seen = seen or {}
   if seen[spec] then return fields end
@@ -39,8 +41,9 @@ local function gather(spec, fields, seen)
     gather(type(mixin) == "table" and mixin.__abstract_spec or mixin, fields, seen)
   end
   for k, v in pairs(spec) do
-    if k ~= "__mixins__" and k ~= "__abstract__" then fields[k] = v end
+    if math.type(k) ~= "integer" and k ~= "__mixins__" and k ~= "__abstract__" then fields[k] = v end
   end
+  for _, v in ipairs(spec) do fields[#fields + 1] = v end
   return fields
 end
 
@@ -99,6 +102,15 @@ local function has_primary_key(columns)
   return false
 end
 
+--- A column of a single-table subclass: rows of other classes have none of it. A copy, since
+-- a mixin's column serves several models.
+local function nullable_copy(c)
+  local options = {}
+  for k, v in pairs(c.options) do options[k] = v end
+  options.nullable = options.nullable ~= false
+  return setmetatable({ seq = c.seq, options = options, foreign = c.foreign, checks = c.checks }, getmetatable(c))
+end
+
 --- The table of a model: given, built, or (single-table inheritance) its parent's; whether
 -- it is another's; whether it was made here.
 local function model_table(db, name, fields, parts, parent)
@@ -106,7 +118,7 @@ local function model_table(db, name, fields, parts, parent)
   local constraints, options = table_parts(fields.__table_args__)
   if parent and not has_primary_key(parts.columns) and rawget(fields, "__tablename__") == nil then
     for _, c in ipairs(parts.columns) do
-      c[1].options.nullable = c[1].options.nullable ~= false
+      c[1] = nullable_copy(c[1])
       tables.add_column(db, parent.__table__, c[1], c[2])
       for _, fk in ipairs(c[1].foreign) do
         tables.add_foreign(parent.__table__, { c[1].options.name or c[2] }, { fk.target }, fk.options)
@@ -196,9 +208,18 @@ local function fill(db, model, parts, fields, shared_table)
   core.model_finish(model)
   core.model_set(model, mapper_args(fields))
   add_members(db, model, parts)
+  plugins.configure(db, model, parts.plugins)
   for _, r in ipairs(parts.relations) do relationship.declare(db, model, r[2], r[1]) end
   relationship.defined(db, at.name, model)
   for _, hook in ipairs(M.hooks) do hook(db, model, at.spec, fields) end
+end
+
+--- The model that a class inherits from, past abstract ones.
+local function parent_of(name, spec)
+  local base = spec.__inherits__
+  while type(base) == "table" and base.__abstract_spec do base = base.__abstract_spec.__inherits__ end
+  if base == nil or is_model(base) then return base end
+  fail("ArgumentError", name .. ": __inherits__ must be a model")
 end
 
 --- Makes the model of a declaration: its table, its class object, its members. One that
@@ -209,11 +230,10 @@ function M.build(db, name, spec)
   if spec.__abstract__ then
     return setmetatable({ __abstract_spec = spec, name = name }, { __name = "perilune.AbstractModel" })
   end
-  local parent = is_model(spec.__inherits__) and spec.__inherits__ or nil
-  if spec.__inherits__ ~= nil and not parent and type(spec.__inherits__) ~= "table" then
-    fail("ArgumentError", name .. ": __inherits__ must be a model")
-  end
+  local parent = parent_of(name, spec)
+  local used = plugins.apply(db, name, fields, parent)
   local parts = sort_fields(name, fields)
+  parts.plugins = used
   local t, shared_table, made = model_table(db, name, fields, parts, parent)
   local model = core.model_new(db, name, t, parent)
   info[model] = { db = db, table = t, parent = parent, name = name, spec = spec, scopes = {} }

@@ -2,6 +2,7 @@
 -- A target named by a string may be defined later; what waits for it runs when it is.
 local core = require "perilune.core"
 local check = require "perilune.declare.check"
+local ordering = require "perilune.declare.ordering"
 local info = require "perilune.declare.info"
 local shared = core.shared()
 local fail, check_options, set = check.fail, check.options, check.set
@@ -25,6 +26,7 @@ function M.relationship(spec, options)
     spec = list
   end
   check_options("db.relationship", spec, relation_options)
+  ordering.check(spec.collection_class)
   local target = spec[1]
   if type(target) ~= "string" and not is_model(target) and type(target) ~= "function" then
     fail("ArgumentError", "db.relationship needs a model or its name first")
@@ -44,6 +46,7 @@ function M.backref(spec, options)
     spec = list
   end
   check_options("db.backref", spec, relation_options)
+  ordering.check(spec.collection_class)
   if type(spec[1]) ~= "string" then fail("ArgumentError", "db.backref needs its name first") end
   return spec
 end
@@ -193,6 +196,7 @@ local function add_relation(db, model, name, target, o, extra)
   extra.name = name
   core.model_relation(model, name, relation_args(db, model, target, o, extra))
   subclasses(db, model, core.model_refresh)
+  if o.collection_class then ordering.attach(db, model, name, o.collection_class) end
 end
 
 --- The target of a backref must not have the name already.
