@@ -184,6 +184,17 @@ static void expire_set(lua_State *L, pl_object *o, int idx, int values) {
     plua_instance_forget_related(L, idx, o);
 }
 
+/* Replaces the values at 2 by those of columns, where synonyms and hybrids stand. */
+static void expand_values(lua_State *L, const pl_mapper *m) {
+    plua_shared(L);
+    lua_getfield(L, -1, "update_values");
+    plua_push_model(L, m);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 1);
+    lua_replace(L, 2);
+    lua_pop(L, 1);
+}
+
 /* query:update{name = value, ...}: the number of rows. */
 int plua_query_update(lua_State *L) {
     pl_node *stmt = plua_checkself(L, PLUA_QUERY, "update");
@@ -192,6 +203,7 @@ int plua_query_update(lua_State *L) {
     check_plain(L, stmt, "update");
     pl_mapper *m = target(L, stmt);
     plua_session *s = begin(L, stmt);
+    expand_values(L, m);
     push_affected(L, s, m);
     lua_Integer n = run_update(L, s, m, stmt);
     s->raw_writes = s->raw_writes || n > 0;

@@ -95,8 +95,20 @@ void plua_instance_copy(lua_State *L, int idx, pl_object *o) {
     o->status |= PLUA_OBJ_COPY;
 }
 
+/* What the database computes may be something else after a flush. */
+static void forget_computed(pl_object *o) {
+    for (uint16_t i = 0; i < o->mapper->nslots; i++) {
+        if (o->mapper->attrs[i].column)
+            continue;
+        o->slots[i] = (pl_slot){.tag = PL_UNSET};
+        o->status |= PL_OBJ_PARTIAL;
+    }
+}
+
 void plua_instance_settle(lua_State *L, int idx, pl_object *o) {
     pl_slot *base = plua_base(o);
+    if (o->mapper->has_exprs)
+        forget_computed(o);
     for (uint16_t i = 0; i < o->mapper->nslots; i++) {
         base[i] = o->slots[i];
         base[i].flags &= (uint8_t) ~(PL_SLOT_CHANGED | PL_SLOT_GUESS);
@@ -388,7 +400,10 @@ static void set_member(lua_State *L, pl_object *o, int type) {
 static int instance_newindex(lua_State *L) {
     pl_object *o = lua_touserdata(L, 1);
     lua_pushvalue(L, 2);
-    set_member(L, o, lua_rawget(L, MEMBERS));
+    int type = lua_rawget(L, MEMBERS);
+    if (type == LUA_TNIL && o->mapper->parent)
+        type = plua_push_inherited(L, o->mapper->parent, 2);
+    set_member(L, o, type);
     return 0;
 }
 
@@ -529,7 +544,7 @@ static void construct_member(lua_State *L, plua_model *model, int members, int i
         construct_slot(L, idx, o, (uint16_t)n, val, room);
         return;
     }
-    if (type == LUA_TNIL && *lua_tostring(L, val - 1) != '_')
+    if (type == LUA_TNIL && !o->mapper->parent && *lua_tostring(L, val - 1) != '_')
         plua_no_attribute(L, o->mapper, lua_tostring(L, val - 1));
     lua_pushvalue(L, val - 1);
     lua_pushvalue(L, val);

@@ -241,8 +241,8 @@ static int join(lua_State *L, pl_join_op op, const char *method) {
     } else {
         on = plua_push_key_condition(L, &right);
     }
-    if (right.mapper &&
-        (right.mapper->parent || plua_has_criteria(lua_touserdata(L, 1)))) {
+    if (right.mapper && (pl_mapper_is_restricted(right.mapper) ||
+                         plua_has_criteria(lua_touserdata(L, 1)))) {
         pl_arena *a = plua_arena(L);
         on = pl_node_and(a, on, pl_mapper_criterion(a, right.mapper, right.source));
         check_memory(L, on);

@@ -110,9 +110,9 @@ static pl_node *columns_entity(lua_State *L, pl_arena *a, const pl_object *o, bo
         for (int k = 0; k < m->npk; k++)
             key = key || m->pk[k] == i;
         bool unset = plua_base(o)[i].tag == PL_UNSET && !m->attrs[i].deferred;
-        if (m->attrs[i].column && (key || all || unset || i == wanted) &&
+        if ((key || all || unset || i == wanted) &&
             (!all || !m->attrs[i].deferred || i == wanted || unset))
-            entity->kids[n++] = need(L, pl_node_column(a, m->attrs[i].column, NULL));
+            entity->kids[n++] = need(L, pl_mapper_attr(a, m, &m->attrs[i], NULL));
     }
     entity->nkids = n;
     entity->ref = m;

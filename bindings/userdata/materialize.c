@@ -17,13 +17,16 @@ static int column_of(const plua_maker *k, uint16_t slot) {
     return -1;
 }
 
-/* The slot in m of an entity's column i. Expressions stand there in the order of their
-** attributes, of which *expr is the one met last. */
+/* The slot in m of an entity's column i. Expressions turned to another source stand there
+** in the order of their attributes, of which *expr is the one met last. */
 static uint16_t slot_of(const pl_mapper *m, const pl_node *entity, uint32_t i,
                         uint16_t *expr) {
     const pl_node *n = entity->kids[i];
     if (n->kind == PL_N_COLUMN && n->ref)
         return pl_mapper_column_slot(m, n->ref);
+    for (uint16_t slot = 0; slot < m->nslots; slot++)
+        if (m->attrs[slot].expr == n)
+            return slot;
     do {
         if (++*expr >= m->nslots)
             return PL_NO_SLOT;
@@ -162,8 +165,7 @@ static pl_object *make_new(lua_State *L, plua_maker *k, const pl_slot *row) {
     o->session = k->detached ? NULL : k->s->cell;
     o->epoch = k->s->cell->epoch;
     o->status = (uint32_t)(k->detached ? PL_GONE : PL_PERSISTENT) | PL_OBJ_KEYED |
-                PL_OBJ_PAGED |
-                (is_whole(k, m) ? 0 : PL_OBJ_PARTIAL) |
+                PL_OBJ_PAGED | (is_whole(k, m) ? 0 : PL_OBJ_PARTIAL) |
                 (k->single ? (uint32_t)PLUA_OBJ_SINGLE : 0);
     remember(L, k, row);
     if (k->events)

@@ -250,6 +250,31 @@ static int model_set(lua_State *L) {
     return 0;
 }
 
+/* core.model_criterion(model, condition or nil): queries see only rows that meet it.
+ *Those
+ ** made before stay as they are. */
+static int model_criterion(lua_State *L) {
+    plua_model *model = check_model(L, 1);
+    lua_settop(L, 2);
+    model->mapper->criterion = lua_isnil(L, 2) ? NULL : plua_tocondition(L, 2);
+    lua_getiuservalue(L, 1, PLUA_MODEL_ATTRS);
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "?criterion"); /* keeps it alive */
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, PLUA_MODEL_QUERY);
+    return 0;
+}
+
+/* core.alias_model(model or alias): the model. */
+static int alias_model(lua_State *L) {
+    const pl_mapper *m = plua_tomapper(L, 1, NULL);
+    if (!m)
+        plua_raise(L, PL_EARGUMENT, "a model or an alias expected, got %s",
+                   plua_typename(L, 1));
+    plua_push_model(L, m);
+    return 1;
+}
+
 /* ---- relationships ----------------------------------------------------------------- */
 
 /* A list of column expressions in field `key` of the arguments, as columns. */
@@ -461,10 +486,32 @@ int plua_push_inherited(lua_State *L, const pl_mapper *m, int key) {
     return push_member(L, m, key);
 }
 
+/* A column_property of the alias at idx: its expression over the alias's source. */
+static void push_computed(lua_State *L, int idx, pl_mapper *m, pl_node *source,
+                          const pl_attr *at) {
+    pl_arena *a = plua_arena(L);
+    const pl_node *n = pl_mapper_attr(a, m, at, source);
+    if (!n)
+        plua_nomem(L);
+    pl_node *copy =
+        plua_node_block(L, PLUA_EXPRESSION, (pl_node_kind)n->kind, n->nkids, 0, 1);
+    memcpy(copy, n, pl_node_size(n->nkids));
+    lua_createtable(L, 2, 0); /* what the kids stand on */
+    lua_pushvalue(L, -3);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, 2);
+    lua_setiuservalue(L, -2, 1);
+}
+
 /* The expression of a column attribute: of the model's table or the alias's. */
 static void push_column(lua_State *L, int idx, pl_mapper *m, pl_node *source,
                         uint16_t slot) {
     const pl_attr *a = &m->attrs[slot];
+    if (!a->column && source) {
+        push_computed(L, idx, m, source, a);
+        return;
+    }
     if (!a->column) {
         plua_push_model(L, m);
         lua_getiuservalue(L, -1, PLUA_MODEL_ATTRS);
@@ -611,12 +658,20 @@ int plua_open_model(lua_State *L) {
                                     {"__tostring", model_tostring},
                                     {NULL, NULL}};
     static const luaL_Reg functions[] = {
-        {"model_new", model_new},           {"model_remove", model_remove},
-        {"model_column", model_column},     {"model_expr", model_expr},
-        {"model_finish", model_finish},     {"model_set", model_set},
-        {"model_relation", model_relation}, {"model_members", model_members},
-        {"model_refresh", model_refresh},   {"model_describe", model_describe},
-        {"configure", configure},           {NULL, NULL},
+        {"model_new", model_new},
+        {"model_remove", model_remove},
+        {"model_column", model_column},
+        {"model_expr", model_expr},
+        {"model_finish", model_finish},
+        {"model_set", model_set},
+        {"model_criterion", model_criterion},
+        {"alias_model", alias_model},
+        {"model_relation", model_relation},
+        {"model_members", model_members},
+        {"model_refresh", model_refresh},
+        {"model_describe", model_describe},
+        {"configure", configure},
+        {NULL, NULL},
     };
     plua_class(L, PLUA_MODEL, meta, NULL);
     lua_pushliteral(L, "query");

@@ -304,7 +304,7 @@ static void add_inheritances(lua_State *L, const pl_node *list, uint32_t first) 
     for (uint32_t i = first; i < list->nkids; i++) {
         pl_node *source;
         const pl_mapper *m = item_mapper(list->kids[i], &source);
-        if (!m || !m->parent || (!source && has_inheritance(list, m)))
+        if (!m || !pl_mapper_is_restricted(m) || (!source && has_inheritance(list, m)))
             continue;
         uint32_t j = first;
         while (j < i && !same_mapper(list->kids[j], m, source))

@@ -148,13 +148,15 @@ static pl_code rollback_bind(lua_State *L, plua_bind *b) {
 }
 
 /* Commits the transaction of a connection; what it changed goes to the list at `told`. */
-static void commit_bind(lua_State *L, plua_bind *b, int told) {
+static void commit_bind(lua_State *L, plua_session *s, plua_bind *b, int told) {
     if (!b->conn || !pl_conn_in_transaction(b->conn))
         return;
     plua_history_end(L, b);
     bool wrote = pl_conn_has_written(b->conn);
     plua_check(L, pl_conn_commit(b->conn, plua_err(L)));
     b->writes = pl_conn_write_count(b->conn);
+    if (wrote && b->engine->db->registry.has_exprs)
+        s->raw_writes = true; /* what is computed may be something else now */
     if (!wrote || !told)
         return;
     plua_live_take(L, b->engine);
@@ -193,7 +195,7 @@ void plua_session_commit(lua_State *L, plua_session *s) {
         told = lua_gettop(L);
     }
     for (int i = 0; i < s->nbinds; i++)
-        commit_bind(L, &s->binds[i], told);
+        commit_bind(L, s, &s->binds[i], told);
     detach_deleted(L, s);
     bool worked = s->in_transaction;
     end_transaction(s);

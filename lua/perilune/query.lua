@@ -60,6 +60,31 @@ end
 
 methods.explain = query.explain
 
+-- ---- bulk updates ------------------------------------------------------------------
+
+local function property_of(model, name)
+  while model do
+    local member = core.model_members(model)[name]
+    if member ~= nil then return type(member) == "table" and member.__property or nil end
+    model = model.__parent__
+  end
+end
+
+--- The values of a bulk update with synonyms and hybrids put as the columns they stand for.
+function shared.update_values(model, values)
+  local out, expanded = {}, false
+  for name, value in pairs(values) do
+    local property = type(name) == "string" and property_of(model, name)
+    if property and property.update then
+      expanded = true
+      for k, v in pairs(shared.update_values(model, property.update(model, value))) do out[k] = v end
+    else
+      out[name] = value
+    end
+  end
+  return expanded and out or values
+end
+
 -- ---- rows in several tables ---------------------------------------------------------
 
 --- The values of a bulk update by the table that holds the column.

@@ -75,9 +75,8 @@ pl_node *pl_mapper_family_from(pl_arena *a, const pl_mapper *m, pl_mapper *const
 
 /* ---- columns ------------------------------------------------------------------- */
 
-/* The source that a column of the mapper is taken from. */
-static pl_node *attr_node(pl_arena *a, const pl_mapper *m, const pl_attr *at,
-                          pl_node *source) {
+pl_node *pl_mapper_attr(pl_arena *a, const pl_mapper *m, const pl_attr *at,
+                        pl_node *source) {
     if (at->column)
         return pl_node_column(a, at->column, source);
     if (!source)
@@ -100,7 +99,7 @@ pl_node *pl_mapper_entity(pl_arena *a, pl_mapper *m, pl_node *source, bool all) 
     for (uint16_t i = 0; i < m->nslots; i++) {
         if (!all && m->attrs[i].deferred)
             continue;
-        pl_node *kid = attr_node(a, m, &m->attrs[i], source);
+        pl_node *kid = pl_mapper_attr(a, m, &m->attrs[i], source);
         if (!kid)
             return NULL;
         entity->kids[n++] = kid;
@@ -171,7 +170,8 @@ static bool add_identities(pl_arena *a, const pl_mapper *m, const pl_type *type,
     return true;
 }
 
-pl_node *pl_mapper_criterion(pl_arena *a, const pl_mapper *m, pl_node *source) {
+/* The identities of a single-table subclass. */
+static pl_node *identity_in(pl_arena *a, const pl_mapper *m, pl_node *source) {
     if (!m->parent || m->polymorphic_on == PL_NO_SLOT || m->ntables != m->parent->ntables)
         return NULL;
     const pl_attr *on = &m->attrs[m->polymorphic_on];
@@ -179,11 +179,23 @@ pl_node *pl_mapper_criterion(pl_arena *a, const pl_mapper *m, pl_node *source) {
     if (!in)
         return NULL;
     uint32_t at = 0;
-    in->kids[at++] = attr_node(a, m, on, source);
+    in->kids[at++] = pl_mapper_attr(a, m, on, source);
     in->type = pl_type_plain(PL_K_BOOLEAN);
     if (!in->kids[0] || !add_identities(a, m, on->type, in, &at))
         return NULL;
     return in;
+}
+
+pl_node *pl_mapper_criterion(pl_arena *a, const pl_mapper *m, pl_node *source) {
+    pl_node *all = identity_in(a, m, source);
+    for (const pl_mapper *up = m; up; up = up->parent) {
+        pl_node *only = (pl_node *)up->criterion;
+        for (size_t i = 0; source && only && i < m->ntables; i++)
+            only = pl_node_adapt(a, only, m->tables[i].table, NULL, source);
+        if (only)
+            all = pl_node_and(a, all, only);
+    }
+    return all;
 }
 
 /* ---- joins of relationships ---------------------------------------------------- */

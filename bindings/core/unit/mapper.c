@@ -69,6 +69,7 @@ static bool inherit(pl_arena *a, pl_mapper *m, pl_mapper *parent) {
     m->nrelations = parent->nrelations;
     m->polymorphic_on = parent->polymorphic_on;
     m->version = parent->version;
+    m->has_exprs = parent->has_exprs;
     m->attrs = copy_array(a, parent->attrs, m->nslots, sizeof *m->attrs);
     m->columns = copy_array(a, parent->columns, m->ncolumns, sizeof *m->columns);
     m->relations = copy_array(a, parent->relations, m->nrelations, sizeof(pl_relation *));
@@ -272,6 +273,7 @@ pl_code pl_mapper_add_expr(pl_mapper *m, const char *name, pl_node *expr, pl_err
     at->expr = expr;
     at->type = expr->type ? expr->type : pl_type_plain(PL_K_ANY);
     at->readonly = true;
+    m->has_exprs = m->registry->has_exprs = true;
     m->nslots++;
     return PL_OK;
 }

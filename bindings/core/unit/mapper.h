@@ -85,12 +85,15 @@ struct pl_mapper {
     pl_slot polymorphic_identity; /* PL_UNSET when none */
     pl_mapper **children;         /* direct subclasses */
     size_t nchildren;
+    const pl_node
+        *criterion; /* over the plain tables: rows that queries see; NULL: all */
     /* optimistic locking */
     uint16_t version; /* slot of version_id_col, or PL_NO_SLOT */
     bool configured;
     bool failed;       /* configuration failed before */
     bool has_events;   /* the glue wants before/after calls */
     bool has_defaults; /* some column has a function or SQL default or onupdate */
+    bool has_exprs;    /* some attribute is a column_property */
     bool has_server;   /* some column's value comes from the database on INSERT */
     bool confirm_deleted_rows;
     bool in_order; /* some relationship to it has an order_by */
@@ -195,7 +198,8 @@ struct pl_registry {
     pl_arena *arena; /* the metadata's */
     pl_vec mappers;  /* order of declaration */
     pl_map by_name;
-    bool dirty; /* something was declared since the last configure */
+    bool has_exprs; /* of some mapper */
+    bool dirty;     /* something was declared since the last configure */
 };
 
 void pl_registry_init(pl_registry *r, pl_arena *arena, pl_alloc heap);
@@ -257,7 +261,17 @@ pl_node *pl_mapper_family_from(pl_arena *a, const pl_mapper *m, pl_mapper *const
 /* ENTITY of m with the columns of mappers below it behind its own. */
 pl_node *pl_mapper_family(pl_arena *a, pl_mapper *m, pl_mapper *const *below, size_t n,
                           pl_node *source, bool all);
-/* Condition that restricts a single-table subclass to its rows, or NULL. */
+/* An attribute's column or expression, taken from the source. */
+pl_node *pl_mapper_attr(pl_arena *a, const pl_mapper *m, const pl_attr *at,
+                        pl_node *source);
+/* Whether pl_mapper_criterion may have something to say. */
+static inline bool pl_mapper_is_restricted(const pl_mapper *m) {
+    while (m && !m->parent && !m->criterion)
+        m = m->parent;
+    return m != NULL;
+}
+/* Condition that restricts a single-table subclass, or a mapper with a criterion (its own
+** or inherited), to its rows; NULL: all. */
 pl_node *pl_mapper_criterion(pl_arena *a, const pl_mapper *m, pl_node *source);
 /* Join condition parent source -> target source (primaryjoin adapted). For MANY_TO_MANY
 ** `link` is the secondary's source and *far gets the second condition. */
