@@ -76,6 +76,8 @@ local function model(models, spec)
   for _, c in ipairs(spec.columns or {}) do body[c.name] = column(db, c) end
   for _, r in ipairs(spec.relations or {}) do body[r.name] = relation(models, r) end
   if spec.version then body.__mapper_args__ = { version_id_col = body[spec.version] } end
+  body.polymorphic_on, body.polymorphic_identity = spec.polymorphic_on, spec.identity
+  if spec.inherits then body.__inherits__ = models.classes[spec.inherits] end
   return db.Model(spec.name)(body)
 end
 
@@ -104,13 +106,21 @@ function declare.values(db, row)
   return out
 end
 
+-- The table of that name; with the columns of classes that are kept in it.
 function declare.spec_of(schema, name)
+  local found, owner
   for _, list in ipairs { schema.models, schema.tables or {} } do
     for _, spec in ipairs(list) do
-      if spec.table == name then return spec end
+      if spec.table == name then found, owner = { columns = { table.unpack(spec.columns) } }, spec.name end
     end
   end
-  error("no table " .. name)
+  if not found then error("no table " .. name) end
+  for _, spec in ipairs(schema.models) do
+    if owner and spec.inherits == owner and not spec.table then
+      table.move(spec.columns, 1, #spec.columns, #found.columns + 1, found.columns)
+    end
+  end
+  return found
 end
 
 local function shown(spec, value)
@@ -169,7 +179,7 @@ end
 function declare.table_names(schema)
   local names = {}
   for _, list in ipairs { schema.models, schema.tables or {} } do
-    for _, spec in ipairs(list) do names[#names + 1] = spec.table end
+    for _, spec in ipairs(list) do names[#names + 1] = spec.table end -- a class without has its parent's
   end
   table.sort(names)
   return names

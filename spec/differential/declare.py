@@ -91,14 +91,22 @@ class Models:
             self.classes[spec["name"]] = self.declare(spec)
 
     def declare(self, spec):
-        body = {"__tablename__": spec["table"]}
+        body = {"__tablename__": spec["table"]} if "table" in spec else {}
         for c in spec.get("columns", ()):
             body[c["name"]] = column(c)
         for r in spec.get("relations", ()):
             body[r["name"]] = relation(r, self.tables)
+        args = {}
         if "version" in spec:
-            body["__mapper_args__"] = {"version_id_col": body[spec["version"]]}
-        return type(spec["name"], (self.base,), body)
+            args["version_id_col"] = body[spec["version"]]
+        if "polymorphic_on" in spec:
+            args["polymorphic_on"] = body[spec["polymorphic_on"]]
+        if "identity" in spec:
+            args["polymorphic_identity"] = spec["identity"]
+        if args:
+            body["__mapper_args__"] = args
+        base = self.classes[spec["inherits"]] if "inherits" in spec else self.base
+        return type(spec["name"], (base,), body)
 
 
 def engine(path="sqlite://"):

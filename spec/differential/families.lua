@@ -55,6 +55,25 @@ families.unsaved = family(nil, { cascade = "merge" })
 families.joined = family(nil, { lazy = "joined" })
 families.selectin = family(nil, { lazy = "selectin" }, { lazy = "joined" })
 
+-- Classes that inherit: an engineer has a table of its own, and a senior one below it; a
+-- manager and a clerk are kept in the person's.
+families.staff = {
+  models = {
+    { name = "Firm", table = "firm", columns = { id(), name() } },
+    { name = "Person", table = "person", polymorphic_on = "kind", identity = "person",
+      columns = { id(), name(), col("kind", { "String", 10 }), fk("firm_id", "firm.id") },
+      relations = { { name = "firm", target = "Firm", backref = { name = "people", order_by = "Person.id" } } } },
+    { name = "Engineer", table = "engineer", inherits = "Person", identity = "engineer",
+      columns = { fk("id", "person.id", { primary_key = true }), col("language", { "String", 10 }) } },
+    { name = "Senior", table = "senior", inherits = "Engineer", identity = "senior",
+      columns = { fk("id", "engineer.id", { primary_key = true }), col("team", { "String", 10 }) } },
+    { name = "Manager", inherits = "Person", identity = "manager", columns = { col("budget", "Integer") } },
+    { name = "Clerk", inherits = "Person", identity = "clerk", columns = { col("desk", { "String", 10 }) } },
+    { name = "Tool", table = "tool", columns = { id(), name(), fk("engineer_id", "engineer.id") },
+      relations = { { name = "engineer", target = "Engineer", backref = { name = "tools", cascade = "all, delete-orphan" } } } },
+  },
+}
+
 -- Two sides named by back_populates, and one side alone.
 families.named = {
   models = {

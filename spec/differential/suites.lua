@@ -22,7 +22,7 @@ function suites.queries()
 end
 
 function suites.programs()
-  return gather("programs", { "states", "flush", "transactions", "relations", "events", "mapping" })
+  return gather("programs", { "states", "flush", "transactions", "relations", "events", "mapping", "inheritance" })
 end
 
 return suites
