@@ -51,8 +51,9 @@ typedef struct pl_watch {
      * view or trigger that asks; 0 allow, 1 deny, 2 read as NULL */
     int (*authorize)(void *ud, int action, const char *a, const char *b,
                      const char *schema, const char *via);
-    /* a database is to be opened, by file or NULL for one in memory: 0, or why not */
-    const char *(*opening)(void *ud, const char *path, int readonly);
+    /* a database is to be opened, by file or NULL for one in memory: 0, or why not. May
+     * set *readonly */
+    const char *(*opening)(void *ud, const char *path, int *readonly);
     /* it was (how 0), or a session takes it again (bit 1), or it is somebody else's (bit
      * 2): the database's own handle. Why not, or 0 */
     const char *(*opened)(void *ud, void *handle, int how);

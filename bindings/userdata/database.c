@@ -146,13 +146,17 @@ static pl_code refused(const char *why, pl_error *err) {
     return why ? pl_fail(err, PL_EOPERATIONAL, "%s", why) : PL_OK;
 }
 
-/* The host may have a say in which databases are opened. */
-static pl_code ask_opening(const plua_site *site, pl_error *err) {
+/* The host may have a say in which databases are opened, and how. */
+static pl_code ask_opening(const plua_site *site, pl_conn_options *options,
+                           pl_error *err) {
     const pl_watch *watch = site->engine->watch;
-    if (!watch || !watch->opening || site->options.shared)
+    if (!watch || !watch->opening || options->shared)
         return PL_OK;
     const char *path = site->uri.memory ? NULL : site->path;
-    return refused(watch->opening(watch->ud, path, site->options.readonly), err);
+    int readonly = options->readonly;
+    const char *why = watch->opening(watch->ud, path, &readonly);
+    options->readonly = readonly != 0 && path;
+    return refused(why, err);
 }
 
 /* Tells the host of a connection that a session is to use. */
@@ -175,12 +179,13 @@ static pl_code make_folder(const plua_site *site, pl_error *err) {
 }
 
 static pl_code open_conn(plua_site *site, pl_alloc alloc, pl_conn **out, pl_error *err) {
-    pl_code code = ask_opening(site, err);
-    if (code == PL_OK)
+    pl_conn_options options = site->options;
+    pl_code code = ask_opening(site, &options, err);
+    if (code == PL_OK && !options.readonly)
         code = make_folder(site, err);
     if (code == PL_OK)
-        code = pl_conn_open(&pl_driver_sqlite, &site->uri, site->path, &site->options,
-                            alloc, out, err);
+        code = pl_conn_open(&pl_driver_sqlite, &site->uri, site->path, &options, alloc,
+                            out, err);
     return code;
 }
 

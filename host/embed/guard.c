@@ -159,7 +159,7 @@ static int watch_row(void *ud) {
     return g->depth > 0 && g->killed != 0;
 }
 
-static const char *watch_opening(void *ud, const char *path, int readonly) {
+static const char *watch_opening(void *ud, const char *path, int *readonly) {
     const guard *g = ud;
     int64_t most = g->limits[PERILUNE_LIMIT_DATABASES];
     (void)path;

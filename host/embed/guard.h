@@ -44,7 +44,7 @@ typedef struct guard {
     bool quiet; /* the host is at work on an error: nothing is stopped */
     atomic_int interrupted;
     struct policy *policy; /* asked too when a database is opened or used; see policy.h */
-    const char *(*watch_opening)(void *ud, const char *path, int readonly);
+    const char *(*watch_opening)(void *ud, const char *path, int *readonly);
     const char *(*watch_opened)(void *ud, void *handle, int how);
 } guard;
 

@@ -192,10 +192,9 @@ static int run_policy(perilune_host *h, const char *path) {
 }
 
 static int open_policy(perilune_host *h, const perilune_config *c) {
-    if (!h->sandbox)
+    if (!h->sandbox && !c->readonly)
         return PERILUNE_OK;
-    h->policy =
-        policy_new(c->allow & PERILUNE_ALLOW_READ, c->allow & PERILUNE_ALLOW_WRITE);
+    h->policy = policy_new(h->sandbox, c->allow, c->readonly != 0);
     if (!h->policy)
         return give_up(h, PERILUNE_EMEMORY, NULL);
     return c->policy ? run_policy(h, c->policy) : PERILUNE_OK;

@@ -39,7 +39,7 @@ struct policy {
     guard *guard;
     rule *rules;
     size_t nrules;
-    bool has_rules, schema, readonly, read, write;
+    bool sandbox, has_rules, schema, readonly, read, write;
     const perilune_value *databases, *functions;
     policy_variable variable;
     void *ud;
@@ -48,12 +48,14 @@ struct policy {
     const rule *into; /* what it updates or deletes */
 };
 
-policy *policy_new(bool read, bool write) {
+policy *policy_new(bool sandbox, unsigned allow, bool readonly) {
     policy *p = calloc(1, sizeof *p);
     if (p) {
         p->schema = true;
-        p->read = read;
-        p->write = write;
+        p->sandbox = sandbox;
+        p->readonly = readonly;
+        p->read = !sandbox || (allow & PERILUNE_ALLOW_READ);
+        p->write = !sandbox || (allow & PERILUNE_ALLOW_WRITE);
     }
     return p;
 }
@@ -329,11 +331,25 @@ static int may_make_virtual(const policy *p, const char *module) {
     return known && p->schema && !p->readonly ? ALLOW : DENY;
 }
 
+/* Whether an action changes anything but temporary tables. */
+static bool changes(int action, const char *pragma) {
+    switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_FUNCTION:
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+    case SQLITE_RECURSIVE: return false;
+    case SQLITE_PRAGMA: return strcasecmp(pragma, "query_only") == 0;
+    default: return true;
+    }
+}
+
 static int authorize(void *ud, int action, const char *a, const char *b,
                      const char *schema, const char *via) {
     policy *p = ((guard *)ud)->policy;
     (void)schema;
-    if (p->internal)
+    if (p->internal || (!p->sandbox && !changes(action, a)))
         return ALLOW;
     switch (action) {
     case SQLITE_SELECT: p->selecting = true; return ALLOW;
@@ -360,19 +376,20 @@ static int authorize(void *ud, int action, const char *a, const char *b,
 
 /* ---- opening --------------------------------------------------------------------- */
 
-static const char *opening(void *ud, const char *path, int readonly) {
+static const char *opening(void *ud, const char *path, int *readonly) {
     guard *g = ud;
     const policy *p = g->policy;
     const char *why = g->watch_opening(ud, path, readonly);
     if (why)
         return why;
+    if (p->readonly || (p->read && !p->write && !p->databases))
+        *readonly = 1;
     if (p->databases)
         return listed(p->databases, path ? path : ":memory:")
                    ? NULL
                    : "the policy does not name this database";
-    if (path && !p->write && !(p->read && (readonly || p->readonly)))
-        return "the sandbox may not open database files";
-    return NULL;
+    return path && !p->read && !p->write ? "the sandbox may not open database files"
+                                         : NULL;
 }
 
 static void restrain(const policy *p, sqlite3 *db) {
@@ -397,8 +414,6 @@ static void restrain(const policy *p, sqlite3 *db) {
                          (long long)(memory / PAGE + 1));
         sqlite3_exec(db, text, NULL, NULL, NULL);
     }
-    if (p->readonly)
-        sqlite3_exec(db, "PRAGMA query_only = 1", NULL, NULL, NULL);
 }
 
 static const char *opened(void *ud, void *handle, int how) {
@@ -408,7 +423,8 @@ static const char *opened(void *ud, void *handle, int how) {
     if (why || how != 0)
         return why;
     p->internal = true;
-    restrain(p, handle);
+    if (p->sandbox)
+        restrain(p, handle);
     p->internal = false;
     return NULL;
 }

@@ -15,9 +15,9 @@
 
 typedef struct policy policy;
 
-/* The rules of a sandbox without a policy file, or NULL when memory is short. read and
- * write: files may be opened so. */
-policy *policy_new(bool read, bool write);
+/* The rules without a policy file, or NULL when memory is short: those of a sandbox that
+ * is allowed `allow`, or without one. */
+policy *policy_new(bool sandbox, unsigned allow, bool readonly);
 void policy_free(policy *p);
 
 /* Reads a policy from what its file returned; limits and permissions go to the guard and

@@ -14,6 +14,7 @@
 #include <lualib.h>
 
 #include "call.h"
+#include "guarded.h"
 #include "heap.h"
 #include "options.h"
 #include "pl_lua.h"
@@ -109,6 +110,9 @@ static int work(lua_State *L) {
 }
 
 int main(int argc, char **argv) {
+    struct options o = program_parse(argc, argv);
+    if (program_is_guarded(&o))
+        return program_run_guarded(argc, argv, &o);
     struct program p = {
         argc, argv, argc > 0 && argv[0][0] ? argv[0] : "perilune", EXIT_FAILURE, {0}};
     heap *h = heap_new();

@@ -18,10 +18,12 @@ struct options {
     bool help;        /* --help */
     bool echo;        /* --echo */
     bool report;      /* --report */
-    int script;       /* index of the script in argv, argc when there is none */
-    bool command;     /* the word at script is a command of ours and no file */
-    const char *bad;  /* the argument that is not understood, or NULL */
-    const char *why;  /* what is wrong with it, as a format for its text */
+    bool readonly;    /* --readonly */
+    const char *sandbox, *memory, *instructions, *timeout; /* as written, or NULL */
+    int script;      /* index of the script in argv, argc when there is none */
+    bool command;    /* the word at script is a command of ours and no file */
+    const char *bad; /* the argument that is not understood, or NULL */
+    const char *why; /* what is wrong with it, as a format for its text */
 };
 
 struct options program_parse(int argc, char **argv);
