@@ -219,7 +219,9 @@ int plua_session_bulk_insert(lua_State *L) {
                    plua_typename(L, 2));
     if (m->ntables > 1)
         plua_raise(L, PL_EINVALID, "bulk_insert: %s has rows in several tables", m->name);
-    luaL_checktype(L, 3, LUA_TTABLE);
+    if (!lua_istable(L, 3))
+        plua_raise(L, PL_EARGUMENT, "bulk_insert: a list of rows expected, got %s",
+                   plua_typename(L, 3));
     lua_settop(L, 3);
     plua_session_usable(L, s);
     plua_session_flush(L, s);

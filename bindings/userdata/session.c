@@ -574,6 +574,9 @@ static int session_add(lua_State *L) {
 
 static int session_add_all(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "add_all");
+    if (!lua_istable(L, 2) && !plua_test_collection(L, 2))
+        plua_raise_hint(L, PL_EARGUMENT, "session:add_all{a, b}; one object goes to add",
+                        "add_all takes a list of objects, got %s", plua_typename(L, 2));
     lua_Integer n = luaL_len(L, 2);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_geti(L, 2, i);

@@ -808,6 +808,9 @@ static int session_begin(lua_State *L) {
 
 static int session_begin_nested(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "begin_nested");
+    if (!lua_isnoneornil(L, 2) && !lua_isfunction(L, 2))
+        plua_raise(L, PL_EARGUMENT, "begin_nested takes a function, got %s",
+                   plua_typename(L, 2));
     begin_nested(L, s);
     if (lua_isfunction(L, 2))
         return run_in(L, s, s->nested, 2);

@@ -378,6 +378,12 @@ function database.init_app(db, app)
   end
   registered(app)
   local config = app.config
+  for name in pairs(config) do
+    if type(name) ~= "string" then
+      core.raise("ArgumentError", ("the names in app.config are strings, got the %s %s")
+        :format(math.type(name) or type(name), tostring(name)), "app.config.DATABASE_URI = ...")
+    end
+  end
   local uri, binds = setting(config, "DATABASE_URI", "string"), setting(config, "BINDS", "table")
   if not uri and (not binds or next(binds) == nil) then
     raise("RuntimeError", "Either 'DATABASE_URI' or 'BINDS' must be set.",

@@ -44,28 +44,43 @@ function declare.attach(db)
   end
 end
 
+--- A constructor that refuses the db as its first argument: a colon stood for the dot.
+local function dotted(name, make)
+  return function(first, ...)
+    if core.class(first) == "perilune.Database" then
+      check.fail("TypeError", ("db.%s is called with a dot"):format(name),
+                 ("write db.%s{...} or db.%s(...)"):format(name, name))
+    end
+    return make(first, ...)
+  end
+end
+
+local constructors = {
+  type = types.custom,
+  Column = columns.column,
+  ForeignKey = columns.foreign_key,
+  ForeignKeyConstraint = columns.foreign_key_constraint,
+  UniqueConstraint = columns.unique_constraint,
+  PrimaryKeyConstraint = columns.primary_key_constraint,
+  CheckConstraint = columns.check_constraint,
+  Computed = columns.computed,
+  Index = columns.index,
+  relationship = relationships.relationship,
+  backref = relationships.backref,
+  hybrid = properties.hybrid,
+  synonym = properties.synonym,
+  column_property = properties.column_property,
+  validates = properties.validates,
+  association_proxy = proxies.association_proxy,
+  ordering_list = ordering.ordering_list,
+  plugin = plugins.plugin,
+}
+
 --- Puts the constructors that all db objects share into the namespace. Once per module table.
 function declare.install(namespace)
   for name in types.kinds:gmatch "%S+" do namespace[name] = core.type(name) end
   namespace.Uuid = namespace.UUID
-  namespace.type = types.custom
-  namespace.Column = columns.column
-  namespace.ForeignKey = columns.foreign_key
-  namespace.ForeignKeyConstraint = columns.foreign_key_constraint
-  namespace.UniqueConstraint = columns.unique_constraint
-  namespace.PrimaryKeyConstraint = columns.primary_key_constraint
-  namespace.CheckConstraint = columns.check_constraint
-  namespace.Computed = columns.computed
-  namespace.Index = columns.index
-  namespace.relationship = relationships.relationship
-  namespace.backref = relationships.backref
-  namespace.hybrid = properties.hybrid
-  namespace.synonym = properties.synonym
-  namespace.column_property = properties.column_property
-  namespace.validates = properties.validates
-  namespace.association_proxy = proxies.association_proxy
-  namespace.ordering_list = ordering.ordering_list
-  namespace.plugin = plugins.plugin
+  for name, make in pairs(constructors) do namespace[name] = dotted(name, make) end
   shared.type_call = types.call
   shared.model_fields = models.fields
   shared.model_declare = models.declare

@@ -197,6 +197,36 @@ static bool is_memory_file(const pl_uri *u) {
            (mode && strcmp(mode, "memory") == 0) || strstr(u->database, "mode=memory");
 }
 
+/* What follows '?' is pysqlite's or SQLite's own. */
+static pl_code check_sqlite_options(const pl_uri *u, pl_error *err) {
+    static const char *const known[] = {"cache",
+                                        "cached_statements",
+                                        "check_same_thread",
+                                        "detect_types",
+                                        "immutable",
+                                        "isolation_level",
+                                        "mode",
+                                        "modeof",
+                                        "nolock",
+                                        "psow",
+                                        "timeout",
+                                        "uri",
+                                        "vfs",
+                                        NULL};
+    for (size_t i = 0; i < u->noptions; i++) {
+        size_t k = 0;
+        while (known[k] && strcmp(known[k], u->options[i].key) != 0)
+            k++;
+        if (known[k])
+            continue;
+        (void)pl_fail(err, PL_EARGUMENT, "unknown option '%s' in an SQLite URI",
+                      u->options[i].key);
+        return pl_hint(err, "the options are mode, cache, immutable, nolock, psow, vfs, "
+                            "uri and timeout; pragmas go into ENGINE_OPTIONS");
+    }
+    return PL_OK;
+}
+
 static pl_code check_sqlite(pl_uri *u, pl_arena *a, pl_error *err) {
     if (u->driver && strcmp(u->driver, "pysqlite") != 0 &&
         strcmp(u->driver, "aiosqlite") != 0)
@@ -216,7 +246,7 @@ static pl_code check_sqlite(pl_uri *u, pl_arena *a, pl_error *err) {
                   is_true(pl_uri_option_get(u, "uri"));
     if (u->file_uri && is_memory_file(u))
         u->memory = true;
-    return PL_OK;
+    return u->file_uri ? PL_OK : check_sqlite_options(u, err);
 }
 
 static pl_code check_dialect(pl_uri *u, pl_arena *a, pl_error *err) {

@@ -21,6 +21,7 @@ end
 -- `update_expr(class, value)` gives the columns that a bulk update sets: { name = value, ... }.
 function M.hybrid(spec)
   if type(spec) == "function" then spec = { get = spec } end
+  if type(spec) ~= "table" then fail("ArgumentError", "db.hybrid needs get = function(self)") end
   check_options("db.hybrid", spec, set "get set expr update_expr")
   if type(spec.get or spec[1]) ~= "function" then fail("ArgumentError", "db.hybrid needs get = function(self)") end
   local get = spec.get or spec[1]

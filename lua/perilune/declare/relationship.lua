@@ -31,6 +31,10 @@ function M.relationship(spec, options)
   if type(target) ~= "string" and not is_model(target) and type(target) ~= "function" then
     fail("ArgumentError", "db.relationship needs a model or its name first")
   end
+  local back = spec.backref
+  if back ~= nil and type(back) ~= "string" and type(back) ~= "table" then
+    fail("ArgumentError", "db.relationship: backref is a name or db.backref{...}, got " .. type(back))
+  end
   local r = setmetatable({ seq = core.sequence(), target = target, options = {} }, Relationship)
   for k, v in pairs(spec) do
     if type(k) == "string" then r.options[k] = v end

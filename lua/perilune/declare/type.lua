@@ -19,6 +19,9 @@ local type_options = set [[length precision scale words name create_constraint n
 function types.call(base, ...)
   local kind, options = base.kind, {}
   local first = ...
+  if core.class(first) == "perilune.Database" then
+    fail("TypeError", ("db.%s is called with a dot"):format(kind), ("write db.%s(...)"):format(kind))
+  end
   if type(first) == "table" and select("#", ...) == 1 then
     for k, v in pairs(first) do
       if type(k) == "string" then options[k] = v end
