@@ -73,7 +73,6 @@ local constructors = {
   validates = properties.validates,
   association_proxy = proxies.association_proxy,
   ordering_list = ordering.ordering_list,
-  plugin = plugins.plugin,
 }
 
 --- Puts the constructors that all db objects share into the namespace. Once per module table.
@@ -81,6 +80,7 @@ function declare.install(namespace)
   for name in types.kinds:gmatch "%S+" do namespace[name] = core.type(name) end
   namespace.Uuid = namespace.UUID
   for name, make in pairs(constructors) do namespace[name] = dotted(name, make) end
+  namespace.plugin = plugins.plugin
   shared.type_call = types.call
   shared.model_fields = models.fields
   shared.model_declare = models.declare
