@@ -8,6 +8,7 @@
 #: make tsan       hosts in threads under the thread sanitizer
 #: make gcstress   the specs with the collector at its most aggressive
 #: make differential  Perilune beside SQLAlchemy on the same scenarios: what differs
+#: make fuzz       the fuzz targets, FUZZ_SECONDS each (FUZZ=uri for one of them)
 #: make lint       warnings as errors, format, static analysis, house rules
 #: make bench      the benchmarks in spec/bench (BENCH=--quick and other options)
 #: make install    into $DESTDIR$PREFIX, /usr/local unless told
@@ -73,7 +74,8 @@ WHOLE := $(patsubst spec/%.c,$(BUILD)/whole/%,$(wildcard spec/embed/t_*.c spec/f
 PRODUCTS := $(addprefix $(BUILD)/,perilune perilune.so libperilune.a libperilune.so.0)
 
 .PHONY: all objs core help deps run test unit specs examples differential bench lint asan tsan gcstress \
-  install docs clean now-run now-test now-bench now-lint now-asan now-tsan now-gcstress
+  install docs clean now-run now-test now-bench now-lint now-asan now-tsan now-gcstress \
+  fuzz now-fuzz
 .DELETE_ON_ERROR:
 
 all: $(PRODUCTS)
@@ -228,6 +230,32 @@ now-gcstress: all
 now-bench: all
 	@$(HERE)/perilune spec/bench/run.lua --build $(HERE) $(BENCH)
 
+# Targets of libFuzzer over a library that clang has instrumented. New inputs that reach
+# new code stay in $(BUILD)-fuzz/corpus, findings in $(BUILD)-fuzz.
+FUZZ         ?= $(patsubst spec/fuzz/fuzz_%.c,%,$(wildcard spec/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+FUZZ_HEAPS   := predicate jsonpath
+
+fuzz: ; @.ci/deps build fuzz && $(SUBMAKE) BUILD=$(BUILD)-fuzz CC=clang CFLAGS='-O1 -g' \
+	  SANITIZE=fuzzer-no-link,address,undefined now-fuzz
+
+$(BUILD)/fuzz/%: spec/fuzz/fuzz_%.c $(wildcard spec/fuzz/*.h) $(BUILD)/libperilune.a
+	$(need_libraries)@mkdir -p $(@D)
+	@echo '  LD    $@'; $(CC) $(STD) -Ispec/fuzz -g -O1 -fsanitize=fuzzer,address,undefined \
+	  -fno-sanitize-recover=all -o $@ $(filter %.c %.a,$^) $(LIB_LIBS) $(LUA_LIBS)
+
+# Lua collects when it likes: what it still holds is no leak.
+now-fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ))
+	@status=0; for t in $(FUZZ); do \
+	  echo "fuzz: $$t, $(FUZZ_SECONDS) s"; mkdir -p $(BUILD)/corpus/$$t; options=; \
+	  case " $(FUZZ_HEAPS) " in *" $$t "*) options=-detect_leaks=0 ;; esac; \
+	  test ! -f spec/fuzz/$$t.dict || options="$$options -dict=spec/fuzz/$$t.dict"; \
+	  $(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=400 \
+	    -print_final_stats=1 -verbosity=0 -artifact_prefix=$(BUILD)/$$t- $$options \
+	    $(BUILD)/corpus/$$t >$(BUILD)/$$t.log 2>&1 && grep -h number_of_executed $(BUILD)/$$t.log || \
+	    { tail -n 40 $(BUILD)/$$t.log; status=1; }; \
+	done; exit $$status
+
 # ---- quality -----------------------------------------------------------------
 
 C_FILES := $(wildcard bindings/*.h bindings/*/*.[ch] bindings/core/*/*.[ch] host/*/*.[ch])
@@ -286,4 +314,4 @@ install: all
 	  >$(TO)/lib/pkgconfig/perilune.pc
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-lint
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-lint $(BUILD)-fuzz

@@ -246,6 +246,18 @@ describe("an expression", function()
       check(User.data.a:eq "x", "JSON_QUOTE(JSON_EXTRACT(user.data, ?)) = ?", '$."a"', "x")
     end)
 
+    it("by keys of any characters, as they are written in the document", function()
+      local keys = { "ключ", "a\\b", "tab\t", "e\u{301}", "😀", "a.b", "$", "[0]", "'" }
+      for _, key in ipairs(keys) do
+        db.session:add(User { name = key, data = { [key] = { [key] = "found" } } })
+      end
+      db.session:flush()
+      for _, key in ipairs(keys) do
+        assert.equal(key, db.select(User.name):where(User.data[key][key]:as_string():eq "found"):scalar())
+      end
+      db.session:rollback()
+    end)
+
     it("and refuses what is no key", function()
       for _, key in ipairs { 0, 1.5, 'x"y', true } do
         assert.is_truthy(blog.error(function() return User.data[key] end).name)

@@ -72,6 +72,18 @@ describe("a predicate", function()
       function(u) return not u.active and not u.name end)
   end)
 
+  it("makes values by the constructors", function()
+    check("user.born > ?", "2020-01-02", function(u) return u.born > db.date(2020, 1, 2) end)
+    check("user.born > ? AND user.name != ?", "2020-01-02 x",
+      function(u) return u.born > db.date "2020-01-02" and u.name ~= "x" end)
+  end)
+
+  it("places the errors of plain operators", function()
+    raises("no integer representation", function(u) return u.age > ~1.5 end)
+    raises("attempt to", function(u) return u.age > 1 // 0 end)
+    raises("attempt to compare", function(u) return u.age > 1 and {} < {} end)
+  end)
+
   it("calls functions of values only with values", function()
     check("user.name = ?", "XX", function(u) return u.name == string.rep("x", 2):upper() end)
     check("user.age > ? AND lower(user.name) = ?", "3 x",

@@ -3,10 +3,13 @@
 ** jsonpath.c - values inside JSON columns: Item.data["tags"][1]:as_string().
 **
 ** Each step makes a new node over the column itself with a longer path, so that a path of
-** any depth is one extraction. The path is a bound parameter; keys are quoted in it.
+** any depth is one extraction. The path is a bound parameter; keys are quoted in it, and
+** written as JSON text is written, because SQLite compares them with the text as it
+*stands.
 ** Arrays count from 1, as in Lua, and from the end with negative numbers.
 */
 #include "userdata/expression.h"
+#include "userdata/json.h"
 
 #include <string.h>
 
@@ -42,7 +45,9 @@ static void push_step(lua_State *L, int key) {
     const char *s = lua_tolstring(L, key, &len);
     if (memchr(s, '"', len) || memchr(s, '\0', len))
         plua_raise(L, PL_EARGUMENT, "a JSON key with a quote in it cannot be looked up");
-    lua_pushfstring(L, ".\"%s\"", s);
+    lua_pushliteral(L, ".");
+    plua_json_encode(L, key, "a key");
+    lua_concat(L, 2);
 }
 
 /* Pushes a JSON node over the root of the node at 1 with the path string at `path`. */

@@ -156,6 +156,47 @@ static int comparison_of(int kind) {
     return -1;
 }
 
+/* Calls what is below its n arguments; an error becomes one at the place of the call. */
+static void call_at(plua_peval *e, const plua_ptree *t, int n) {
+    lua_State *L = e->L;
+    int status = lua_pcall(L, n, 1, 0);
+    if (status == LUA_OK)
+        return;
+    if (status == LUA_ERRMEM)
+        lua_error(L);
+    if (lua_istable(L, -1))
+        lua_getfield(L, -1, "message");
+    const char *message = lua_tostring(L, -1);
+    plua_predicate_fail(e, t, NULL, "%s", message ? message : "the call failed");
+}
+
+enum { PLAIN_CONCAT = 100, PLAIN_LENGTH, PLAIN_COMPARE };
+
+/* An operator of Lua on plain values: its number, then the operands. */
+static int plain_operator(lua_State *L) {
+    int op = (int)lua_tointeger(L, 1);
+    if (op == PLAIN_CONCAT)
+        lua_concat(L, 2);
+    else if (op == PLAIN_LENGTH)
+        lua_len(L, 2);
+    else if (op >= PLAIN_COMPARE)
+        lua_pushboolean(L, lua_compare(L, 2, 3, op - PLAIN_COMPARE));
+    else
+        lua_arith(L, op);
+    return 1;
+}
+
+/* Pushes what the operator gives for the values at a and b (0: it has one operand). */
+static void push_plain(plua_peval *e, const plua_ptree *t, int op, int a, int b) {
+    lua_State *L = e->L;
+    lua_pushcfunction(L, plain_operator);
+    lua_pushinteger(L, op);
+    lua_pushvalue(L, a);
+    if (b)
+        lua_pushvalue(L, b);
+    call_at(e, t, b ? 3 : 2);
+}
+
 static void compare_plain(plua_peval *e, const plua_ptree *t, int k, int a, int b) {
     lua_State *L = e->L;
     bool result;
@@ -169,7 +210,8 @@ static void compare_plain(plua_peval *e, const plua_ptree *t, int k, int a, int 
             plua_predicate_fail(e, t, NULL, "attempt to compare %s with %s",
                                 plua_typename(L, a), plua_typename(L, b));
         bool swap = t->op == '>' || t->op == PLUA_W_GE;
-        result = lua_compare(L, swap ? b : a, swap ? a : b, comparisons[k].lua);
+        push_plain(e, t, PLAIN_COMPARE + comparisons[k].lua, swap ? b : a, swap ? a : b);
+        return;
     }
     lua_pushboolean(L, result);
 }
@@ -251,7 +293,9 @@ static void arithmetic(plua_peval *e, const plua_ptree *t) {
     check_operand(e, t, a);
     check_operand(e, t, b);
     if (!node_at(L, a) && !node_at(L, b)) {
-        lua_arith(L, arithmetics[k].lua);
+        push_plain(e, t, arithmetics[k].lua, a, b);
+        lua_replace(L, a);
+        lua_settop(L, a);
         return;
     }
     if (arithmetics[k].op == PL_OP_CUSTOM)
@@ -270,7 +314,9 @@ static void concatenation(plua_peval *e, const plua_ptree *t) {
     check_operand(e, t, a);
     check_operand(e, t, b);
     if (!node_at(L, a) && !node_at(L, b)) {
-        lua_concat(L, 2);
+        push_plain(e, t, PLAIN_CONCAT, a, b);
+        lua_replace(L, a);
+        lua_settop(L, a);
         return;
     }
     plua_arithmetic(L, PL_OP_CONCAT, a, b);
@@ -308,14 +354,15 @@ static void unary(plua_peval *e, const plua_ptree *t) {
             if (!lua_isstring(L, a) && !lua_istable(L, a) && !lua_isuserdata(L, a))
                 plua_predicate_fail(e, t, NULL, "attempt to get the length of %s",
                                     what_is(L, a));
-            lua_len(L, a);
+            push_plain(e, t, PLAIN_LENGTH, a, 0);
             lua_remove(L, a);
         }
         return;
     }
     check_operand(e, t, a);
     if (!n) {
-        lua_arith(L, t->op == '-' ? LUA_OPUNM : LUA_OPBNOT);
+        push_plain(e, t, t->op == '-' ? LUA_OPUNM : LUA_OPBNOT, a, 0);
+        lua_remove(L, a);
         return;
     }
     if (t->op == '~')
@@ -332,20 +379,6 @@ static int push_arguments(plua_peval *e, const plua_ptree *t) {
     for (size_t i = 0; i < t->nlist; i++)
         plua_predicate_value(e, t->list[i]);
     return (int)t->nlist;
-}
-
-/* Calls what is below its n arguments; an error becomes one at the place of the call. */
-static void call_at(plua_peval *e, const plua_ptree *t, int n) {
-    lua_State *L = e->L;
-    int status = lua_pcall(L, n, 1, 0);
-    if (status == LUA_OK)
-        return;
-    if (status == LUA_ERRMEM)
-        lua_error(L);
-    if (lua_istable(L, -1))
-        lua_getfield(L, -1, "message");
-    const char *message = lua_tostring(L, -1);
-    plua_predicate_fail(e, t, NULL, "%s", message ? message : "the call failed");
 }
 
 static int get_field(lua_State *L) {
