@@ -279,6 +279,33 @@ describe("history", function()
       assert.equal(15, db.select(db.func.sum(User.age)):as_of(at):scalar())
     end)
 
+    it("leaves what stands around it in the present", function()
+      local user = add { name = "a", age = 1 }
+      local first = now()
+      user.name = "b"
+      session:commit()
+      local second = now()
+      session:add(User { name = "c" })
+      user.name = "d"
+      session:commit()
+      local function at(t) return db.select(User.name):as_of(t) end
+      assert.equal(0, User.query:where(User.name:in_(at(first))):count())
+      assert.equal("d", User.query:where(User.id:in_(db.select(User.id):as_of(first))):one().name)
+      local old = User.query:as_of(first):subquery()
+      local both = db.select(User.name, old.c.full_name):join(old, old.c.id:eq(User.id)):one()
+      assert.same({ "d", "a" }, { both:unpack() })
+      assert.same({ "a", "b", "d" }, { table.unpack(at(first):union(at(second)):union(db.select(User.name)
+        :where(User.age:is_not(nil))):order_by(User.name):scalars()) })
+      assert.same({ "b" }, { table.unpack(at(second):except(at(first)):scalars()) })
+    end)
+
+    it("only reads", function()
+      add { name = "a" }
+      raised("InvalidRequestError", function() User.query:as_of(0):delete() end)
+      raised("InvalidRequestError", function() User.query:as_of(0):update { name = "x" } end)
+      assert.equal(1, User.query:count())
+    end)
+
     it("stands once in a query", function()
       raised("InvalidRequestError", function() User.query:as_of(0):as_of(1) end)
     end)

@@ -23,7 +23,8 @@ static void check_plain(lua_State *L, pl_node *stmt, const char *method) {
     } refused[] = {{PL_N_LIMIT, "limit()"},       {PL_N_OFFSET, "offset()"},
                    {PL_N_ORDER_BY, "order_by()"}, {PL_N_GROUP_BY, "group_by()"},
                    {PL_N_DISTINCT, "distinct()"}, {PL_N_JOINED, "join()"},
-                   {PL_N_HAVING, "having()"},     {PL_N_FROM, "select_from()"}};
+                   {PL_N_HAVING, "having()"},     {PL_N_FROM, "select_from()"},
+                   {PL_N_WITH, "as_of()"}};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         const pl_node *n = pl_statement_find(stmt, refused[i].kind);
         if (n && !(n->flags & PL_NF_INTERNAL)) /* those are of inheritance */

@@ -105,6 +105,7 @@ static int query_past(lua_State *L) {
     lua_settop(L, 2);
     pl_node *with = plua_clause(L, PL_N_WITH, 1, n);
     with->ext = PAST;
+    with->flags |= PL_NF_LOCAL;
     for (uint32_t i = 0; i < n; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
         plua_kid(L, 3, i + 1, 4);

@@ -102,6 +102,31 @@ void pl_hoist_cte(pl_compiler *c, const pl_node *node) {
     pl_list_add(c, &c->hoisted, cte);
 }
 
+bool pl_has_local_with(const pl_node *stmt) {
+    for (; stmt && pl_node_is_statement(stmt) && stmt->nkids > 0; stmt = stmt->kids[0]) {
+        if (stmt->kind == PL_N_WITH && (stmt->flags & PL_NF_LOCAL))
+            return true;
+        if (stmt->kind == PL_N_SELECT || stmt->kind == PL_N_COMPOUND)
+            return false;
+    }
+    return false;
+}
+
+void pl_write_local_with(pl_compiler *c, const pl_query *q) {
+    pl_scope *scope = c->scope;
+    c->scope = NULL;
+    for (size_t i = 0; i < q->with.n && !pl_failed(c); i++) {
+        const pl_node *cte = q->with.v[i];
+        pl_put(c, i == 0 ? "WITH " : ", ");
+        pl_put_name(c, cte->text);
+        pl_put(c, " AS (");
+        pl_write_select(c, cte->kids[0], PL_USE_DERIVED);
+        pl_put(c, ")");
+    }
+    pl_put(c, " ");
+    c->scope = scope;
+}
+
 void pl_register_with(pl_compiler *c, const pl_query *q) {
     for (size_t i = 0; i < q->with.n; i++)
         pl_hoist_cte(c, q->with.v[i]);

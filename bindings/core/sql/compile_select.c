@@ -212,8 +212,8 @@ static void write_member(pl_compiler *c, pl_node *stmt, pl_select_use use) {
     const pl_query *q = pl_query_of(c, stmt);
     if (!q)
         return;
-    bool plain =
-        q->head->kind == PL_N_SELECT && q->order.n == 0 && !q->limit && !q->offset;
+    bool plain = q->head->kind == PL_N_SELECT && q->order.n == 0 && !q->limit &&
+                 !q->offset && !pl_has_local_with(stmt);
     if (plain) {
         pl_write_select(c, stmt, use == PL_USE_EXISTS ? PL_USE_VALUE : use);
         return;
@@ -247,7 +247,9 @@ void pl_write_select(pl_compiler *c, pl_node *stmt, pl_select_use use) {
     pl_scope *scope = c->scope;
     if (use == PL_USE_DERIVED && scope)
         c->scope = scope->up;
-    if (q)
+    if (q && use != PL_USE_TOP && pl_has_local_with(stmt))
+        pl_write_local_with(c, q);
+    else if (q)
         pl_register_with(c, q);
     if (q && q->head->kind == PL_N_SELECT)
         write_plain(c, q, use);

@@ -165,6 +165,10 @@ void pl_write_update(pl_compiler *c, pl_query *q);
 void pl_write_delete(pl_compiler *c, pl_query *q);
 void pl_write_where(pl_compiler *c, const char *word, const pl_list *conditions);
 void pl_register_with(pl_compiler *c, const pl_query *q);
+/* Whether a statement's own CTEs are known to it only, and writing them where it stands.
+ */
+bool pl_has_local_with(const pl_node *stmt);
+void pl_write_local_with(pl_compiler *c, const pl_query *q);
 
 /* ---- names (compile_name.c) ---- */
 

@@ -153,7 +153,9 @@ enum {
     PL_NF_CASE_ELSE = 16,
     PL_NF_UNCACHED = 32, /* a list whose length varies without bound, raw text */
     PL_NF_INTERNAL = 64, /* added by a loader, not by the user */
-    PL_NF_SEARCH = 128   /* IN (SELECT rowid of a full-text index WHERE it matches) */
+    PL_NF_SEARCH = 128,  /* IN (SELECT rowid of a full-text index WHERE it matches) */
+    PL_NF_LOCAL = 256    /* WITH: the CTEs are known to its statement only, as they hide
+                            tables; else they stand in front of everything */
 };
 
 typedef struct pl_node {
