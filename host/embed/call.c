@@ -63,7 +63,7 @@ static void check_loaded(lua_State *L, int status) {
 
 static int run_file(lua_State *L) {
     const job *j = lua_touserdata(L, 1);
-    check_loaded(L, luaL_loadfilex(L, j->name, "t"));
+    check_loaded(L, luaL_loadfilex(L, j->text, "t"));
     set_environment(L);
     call(L, j);
     return 0;
@@ -112,7 +112,7 @@ static int run(job *j, lua_CFunction body, perilune_result **out) {
 
 int perilune_run_file(perilune_host *h, const char *path, size_t count,
                       const perilune_value *args, perilune_result **out) {
-    job j = {.host = h, .name = path, .count = count, .args = args};
+    job j = {.host = h, .name = "", .text = path, .count = count, .args = args};
     return run(&j, run_file, out);
 }
 

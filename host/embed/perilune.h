@@ -322,9 +322,9 @@ PERILUNE_API int perilune_set(perilune_host *host, const char *name,
 /* ---- running --------------------------------------------------------------------- */
 
 /*
- * Runs a file or a text with arguments, which it gets as `...`. Text only: a compiled
- * chunk is PERILUNE_ESYNTAX. What it returns goes to *out, which may be NULL. `chunk` is
- * the name in messages.
+ * Runs a file (NULL: standard input) or a text with arguments, which it gets as `...`.
+ * Text only: a compiled chunk is PERILUNE_ESYNTAX. What it returns goes to *out, which
+ * may be NULL. `chunk` is the name in messages.
  */
 PERILUNE_API int perilune_run_file(perilune_host *host, const char *path, size_t count,
                                    const perilune_value *args, perilune_result **out);

@@ -17,6 +17,8 @@
 #include "host.h"
 #include "script.h"
 
+enum { ARGUMENTS = 1000 }; /* of a script, at most */
+
 /* What a signal handler interrupts; set while the script runs. */
 static perilune_host *volatile running;
 
@@ -132,40 +134,20 @@ static int run_texts(perilune_host *h, char **argv, const struct options *o) {
     return code;
 }
 
-static int run_stdin(perilune_host *h) {
-    char *text = NULL;
-    size_t size = 0, room = 0;
-    do {
-        room = room ? room * 2 : 65536;
-        char *more = realloc(text, room);
-        if (!more) {
-            free(text);
-            return host_fail(h, PERILUNE_EMEMORY, NULL);
-        }
-        text = more;
-        size += fread(text + size, 1, room - size, stdin);
-    } while (size == room);
-    int code = perilune_run_string(h, "=stdin", text, size, 0, NULL, NULL);
-    free(text);
-    return code;
-}
-
 static int run_script(perilune_host *h, int argc, char **argv, const struct options *o) {
+    perilune_value args[ARGUMENTS];
     if (o->script >= argc)
-        return o->statement || o->version ? PERILUNE_OK : run_stdin(h);
+        return o->statement || o->version ? PERILUNE_OK
+                                          : perilune_run_file(h, NULL, 0, NULL, NULL);
     int count = argc - o->script - 1;
-    perilune_value *args = calloc((size_t)count + 1, sizeof *args);
-    if (!args)
-        return host_fail(h, PERILUNE_EMEMORY, NULL);
+    if (count > ARGUMENTS)
+        return host_fail(h, PERILUNE_EMISUSE, "too many arguments to script");
     for (int i = 0; i < count; i++) {
         const char *text = argv[o->script + 1 + i];
         args[i] = (perilune_value){PERILUNE_TEXT, strlen(text), {.text = text}};
     }
-    int code = strcmp(argv[o->script], "-") == 0
-                   ? run_stdin(h)
-                   : perilune_run_file(h, argv[o->script], (size_t)count, args, NULL);
-    free(args);
-    return code;
+    const char *path = strcmp(argv[o->script], "-") == 0 ? NULL : argv[o->script];
+    return perilune_run_file(h, path, (size_t)count, args, NULL);
 }
 
 static void complain(const perilune_host *h, const char *name) {
