@@ -159,4 +159,112 @@ describe("a hostile string", function()
     end
     assert.equal(1, count())
   end)
+
+  it("is a value in predicates, JSON keys, searches and parameters of text", function()
+    for _, s in ipairs(hostile) do
+      local holder = { name = s }
+      harmless(db.select(User.id):where(function(u) return u.name == holder.name and u.name ~= nil end), s)
+      if not s:find '["%z]' then harmless(db.select(User.id):where(User.data[s]:as_string():eq(s)), s) end
+      harmless(db.select(User.id):where(User.data.a[1]:as_string():in_ { s }), s)
+      harmless(db.select(User.id):order_by(db.case({ User.name:eq(s), 1 }, { else_ = 2 })):limit(1), s)
+      harmless(db.select(User.id):group_by(User.id):having(db.func.max(User.name):ne(s)), s)
+      harmless(db.select(db.func.group_concat(User.name, s)):where(User.name:regexp("^" .. s:gsub("%W", "."))), s)
+      assert.is_nil(db.session:execute(db.text "select id from user where name = :n", { n = s }):scalar())
+      assert.equal(s, db.session:execute(db.text "select :a || :b", { a = s, b = "" }):scalar())
+      assert.equal(0, User.query:where(User.name:eq(s)):update { name = s })
+      assert.equal(0, User.query:where(User.name:eq(s)):delete())
+    end
+  end)
+
+  it("is a value in the objects of a session", function()
+    for i, s in ipairs(hostile) do
+      local user = User { name = s .. i, data = { [s] = s } }
+      user.posts:append(Post { title = s })
+      db.session:add(user)
+      db.session:flush()
+      db.session:expire_all()
+      assert.equal(s .. i, user.name)
+      assert.equal(s, user.posts[1].title)
+      if not s:find "%z" then assert.equal(s, user.data[s]) end
+      db.session:rollback()
+    end
+    db.session:bulk_insert(User, { { name = hostile[1] } })
+    assert.equal(1, User.query:where(User.name:eq(hostile[1])):delete())
+    db.session:rollback()
+  end)
+
+  it("is no cursor of a keyset page", function()
+    local page = User.query:keyset { by = User.name, limit = 1 }
+    assert.equal(1, #page.items)
+    for _, s in ipairs(hostile) do
+      local err = blog.error(function()
+        User.query:keyset { by = User.name, limit = 1, after = s }
+      end)
+      assert.equal("ArgumentError", err.name)
+    end
+    -- A cursor that holds a hostile value is a value.
+    db.session:add_all { User { name = "'; --" }, User { name = "z" } }
+    db.session:flush()
+    local first = User.query:keyset { by = User.name, limit = 1 }
+    assert.equal("'; --", first.items[1].name)
+    assert.equal("ann", User.query:keyset { by = User.name, limit = 1, after = first.next }.items[1].name)
+    db.session:rollback()
+  end)
+
+  it("is quoted where a schema takes it", function()
+    local names = { 'a"b', "x; DROP TABLE user", "select", "it's", "--", "[b]", "a.b", "`c`" }
+    for i, s in ipairs(names) do
+      local other = blog.open()
+      local hostile_db = other.db
+      local Odd = hostile_db.Model("Odd" .. i) {
+        __tablename__ = s,
+        id = hostile_db.Column { s .. "id", hostile_db.Integer, primary_key = true },
+        word = hostile_db.Column { s .. "w", hostile_db.Enum { s, "plain" }, server_default = s, index = true },
+        text = hostile_db.Column { hostile_db.String(40), server_default = s, unique = true },
+        __table_args__ = {
+          hostile_db.Index { "ix " .. s, "text" },
+          hostile_db.CheckConstraint { "length(text) >= 0", name = "ck " .. s },
+        },
+      }
+      hostile_db:create_all()
+      local odd = Odd {}
+      hostile_db.session:add(odd)
+      hostile_db.session:commit()
+      assert.equal(s, odd.text)
+      assert.equal(s, odd.word)
+      assert.equal(1, Odd.query:filter_by { word = s }:order_by(Odd.text:desc()):count())
+      local row = hostile_db.select(Odd.id:label(s), hostile_db.func.count():label(s .. "n")):group_by(Odd.id):one()
+      assert.equal(1, row[s])
+      assert.equal(1, row[s .. "n"])
+      local cte = hostile_db.select(Odd.id:label(s)):cte(s .. "c")
+      assert.equal(1, hostile_db.select(cte.c[s]):order_by(cte.c[s]):scalar())
+      hostile_db:drop_all()
+      hostile_db:close()
+    end
+  end)
+
+  it("is quoted where a full-text index takes it", function()
+    local other = blog.open()
+    finally(function() other.db:close() end)
+    local Odd = other.db.Model "Odd" {
+      __tablename__ = [[o"d'd]],
+      id = other.db.Column { other.db.Integer, primary_key = true },
+      text = other.db.Column { [[t"e'x t]], other.db.Text },
+      search = other.db.fts { "text", name = [[f"t's; --]], tokenize = [[unicode61 tokenchars '-']] },
+    }
+    other.db:create_all()
+    other.db.session:add(Odd { text = "moon" })
+    other.db.session:commit()
+    for _, s in ipairs(hostile) do
+      local query = other.db.select(Odd.id):where(Odd.search:words(s))
+      assert.is_nil(query:sql():find(s, 1, true) and #s > 1 and s or nil)
+      assert.is_nil(query:scalar())
+      pcall(function() other.db.select(Odd.id):where(Odd.search:match(s)):all() end)
+      local mark = s:gsub("%z.*", "")
+      assert.equal("<" .. mark .. "moon>", other.db.select(Odd.search:highlight("text", "<" .. mark, ">"))
+        :where(Odd.search:match "moon"):scalar())
+    end
+    assert.equal(1, Odd.query:count())
+    other.db:drop_all()
+  end)
 end)
