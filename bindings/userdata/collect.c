@@ -8,6 +8,7 @@
 */
 #include "userdata/collection.h"
 #include "userdata/loader.h"
+#include "userdata/related.h"
 #include "userdata/unitwork.h"
 
 static void check(plua_unit *u, pl_code code) {
@@ -292,7 +293,59 @@ static void collect_relation(plua_unit *u, int idx, pl_object *o, pl_relation *r
     lua_settop(L, top);
 }
 
+/* ---- keys that change -------------------------------------------------------------- */
+
+static bool key_changes(const pl_object *o, const pl_relation *r) {
+    for (size_t i = 0; i < r->npairs; i++) {
+        uint16_t slot = r->pairs[i].local_slot;
+        if ((o->slots[slot].flags & PL_SLOT_CHANGED) &&
+            !pl_slot_same(&plua_base(o)[slot], &o->slots[slot]))
+            return true;
+    }
+    return false;
+}
+
+static void follow_item(plua_unit *u, int owner, pl_object *o, pl_relation *r, int item) {
+    pl_object *child = lua_touserdata(u->L, item);
+    (void)owner;
+    if (!(child->status & PL_OBJ_KEYED) || (child->status & PL_OBJ_DELETING))
+        return;
+    plua_unit_save(u, item, child);
+    keep_key(u, item, child, r);
+    edge(u, r, o, child, PL_EDGE_SYNC);
+}
+
+/* With passive_updates off, what refers to a key that changes is written anew: children
+** by their rows, of which those that are not loaded must be; link rows as they are. */
+static void follow_key(plua_unit *u, int idx, pl_object *o, pl_relation *r) {
+    lua_State *L = u->L;
+    int top = lua_gettop(L);
+    if (r->direction == PL_MANY_TO_MANY) {
+        check(u, pl_flush_relink(u->f, r, o, err(u)));
+        return;
+    }
+    if (plua_lacks_relation(L, idx, o, r, false))
+        plua_load_for_flush(L, idx, o, r);
+    plua_relation_peek(L, idx, o, r);
+    if (plua_test_collection(L, -1))
+        each_part(u, idx, o, r, PLUA_C_ITEMS, follow_item);
+    else if (lua_isuserdata(L, -1))
+        follow_item(u, idx, o, r, lua_gettop(L));
+    lua_settop(L, top);
+}
+
+static void follow_keys(plua_unit *u, int idx, pl_object *o) {
+    for (size_t i = 0; i < o->mapper->nrelations; i++) {
+        pl_relation *r = o->mapper->relations[i];
+        if (r->args.passive_updates_off && !r->viewonly &&
+            r->direction != PL_MANY_TO_ONE && key_changes(o, r))
+            follow_key(u, idx, o, r);
+    }
+}
+
 void plua_collect_saved(plua_unit *u, int idx, pl_object *o) {
+    if ((o->status & PL_OBJ_KEYED) && (o->status & PL_OBJ_CHANGED))
+        follow_keys(u, idx, o);
     bool pending = !(o->status & PL_OBJ_KEYED);
     if (!(o->status & PL_OBJ_TABLE) || !(pending || (o->status & PLUA_OBJ_HISTORY)))
         return;

@@ -347,6 +347,7 @@ void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item) {
         items_append(L, idx, c, item);
     record_added(L, idx, c, item);
     lua_getiuservalue(L, idx, PLUA_C_OWNER);
+    plua_relation_own(L, c->relation, lua_gettop(L), item);
     plua_relation_touch(L, lua_gettop(L), c->owner);
     lua_pop(L, 1);
 }
@@ -360,6 +361,7 @@ void plua_collection_unlink(lua_State *L, int idx, plua_collection *c, int item)
         items_delete(L, idx, c, at, item);
     record_removed(L, idx, c, item);
     lua_getiuservalue(L, idx, PLUA_C_OWNER);
+    plua_relation_disown(L, c->relation, lua_gettop(L), item);
     plua_relation_touch(L, lua_gettop(L), c->owner);
     lua_pop(L, 1);
 }
@@ -370,6 +372,7 @@ static void after_add(lua_State *L, int idx, plua_collection *c, int item) {
     record_added(L, idx, c, item);
     lua_getiuservalue(L, idx, PLUA_C_OWNER);
     int owner = lua_gettop(L);
+    plua_relation_own(L, c->relation, owner, item);
     plua_relation_touch(L, owner, c->owner);
     plua_back_link(L, c->relation, owner, c->owner, item, o);
     plua_relation_cascade(L, c->relation, owner, c->owner, item, o);
@@ -382,6 +385,7 @@ static void after_remove(lua_State *L, int idx, plua_collection *c, int item) {
     int owner = lua_gettop(L);
     plua_event_remove(L, c, owner, item);
     record_removed(L, idx, c, item);
+    plua_relation_disown(L, c->relation, owner, item);
     plua_relation_touch(L, owner, c->owner);
     plua_back_unlink(L, c->relation, owner, c->owner, item, o);
     plua_relation_drop_orphan(L, c->relation, item);
@@ -396,6 +400,7 @@ static void check_item(lua_State *L, int idx, plua_collection *c, int item) {
     plua_event_append(L, c, lua_gettop(L), item);
     lua_pop(L, 1);
     plua_relation_alive(L, c->relation, c->owner, lua_touserdata(L, item));
+    plua_relation_single(L, c->relation, c->owner, item);
 }
 
 static void do_append(lua_State *L, int idx, plua_collection *c, int item) {

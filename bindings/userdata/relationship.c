@@ -144,9 +144,13 @@ static void push_current(lua_State *L, int idx, pl_object *o, pl_relation *r) {
     if (!lua_isnil(L, -1) || !(o->status & PL_OBJ_KEYED))
         return;
     lua_pop(L, 1);
-    if (r->direction == PL_MANY_TO_ONE)
+    if (r->direction == PL_MANY_TO_ONE) {
         plua_identity_of(L, o, r);
-    else if (pl_object_attached(o)) {
+        if (!lua_isnil(L, -1) || !(r->cascade & PL_CASCADE_ORPHAN))
+            return;
+        lua_pop(L, 1); /* what it leaves must be known: it is deleted */
+    }
+    if (pl_object_attached(o)) {
         load_quietly(L, idx, o, r);
         plua_relation_peek(L, idx, o, r);
     } else
@@ -164,12 +168,66 @@ void plua_relation_alive(lua_State *L, const pl_relation *r, const pl_object *ow
                     "Instance '%s' has been deleted", lua_tostring(L, -1));
 }
 
+/* Pushes the parent that an object is known to have by a single_parent relationship. */
+static void push_parent(lua_State *L, const pl_relation *r, int child) {
+    plua_state_peek(L, child, lua_touserdata(L, child));
+    if (lua_istable(L, -1)) {
+        lua_rawgetp(L, -1, r);
+        lua_remove(L, -2);
+    }
+}
+
+void plua_relation_single(lua_State *L, const pl_relation *r, const pl_object *owner,
+                          int child) {
+    if (!r->args.single_parent)
+        return;
+    push_parent(L, r, child);
+    const pl_object *parent = lua_touserdata(L, -1);
+    if (lua_isuserdata(L, -1) && parent != owner &&
+        parent->mapper->root == owner->mapper->root) {
+        plua_instance_describe(L, lua_touserdata(L, child));
+        plua_raise_hint(L, PL_EINVALID, "take it from there first",
+                        "Instance %s is already associated with an instance of %s via "
+                        "its %s.%s attribute, and is only allowed a single parent.",
+                        lua_tostring(L, -1), parent->mapper->name, r->mapper->name,
+                        r->name);
+    }
+    lua_pop(L, 1);
+}
+
+void plua_relation_own(lua_State *L, const pl_relation *r, int owner, int child) {
+    if (!r->args.single_parent)
+        return;
+    owner = lua_absindex(L, owner);
+    plua_state_table(L, child, lua_touserdata(L, child));
+    lua_pushvalue(L, owner);
+    lua_rawsetp(L, -2, r);
+    lua_pop(L, 1);
+}
+
+void plua_relation_disown(lua_State *L, const pl_relation *r, int owner, int child) {
+    if (!r->args.single_parent)
+        return;
+    push_parent(L, r, child);
+    if (lua_rawequal(L, -1, owner)) {
+        lua_getiuservalue(L, child, 1);
+        lua_pushnil(L);
+        lua_rawsetp(L, -2, r);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 /* Sets a scalar to the value at val with history; the old value stays on the stack. */
 static void change_scalar(lua_State *L, int idx, pl_object *o, pl_relation *r, int val) {
     push_current(L, idx, o, r);
     int old = lua_gettop(L);
     remember(L, idx, o, r, old);
     put(L, idx, o, r, val);
+    if (lua_isuserdata(L, old))
+        plua_relation_disown(L, r, idx, old);
+    if (lua_isuserdata(L, val))
+        plua_relation_own(L, r, idx, val);
     plua_relation_touch(L, idx, o);
 }
 
@@ -216,8 +274,10 @@ void plua_relation_drop_orphan(lua_State *L, const pl_relation *r, int child) {
 
 static void set_scalar(lua_State *L, int idx, pl_object *o, pl_relation *r, int val) {
     pl_object *now = lua_isnil(L, val) ? NULL : plua_relation_check(L, r, val);
-    if (now)
+    if (now) {
         plua_relation_alive(L, r, o, now);
+        plua_relation_single(L, r, o, val);
+    }
     change_scalar(L, idx, o, r, val);
     int old = lua_gettop(L);
     pl_object *was = lua_touserdata(L, old);

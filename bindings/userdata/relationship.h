@@ -76,6 +76,16 @@ bool plua_relation_is_orphan(lua_State *L, int idx, const pl_object *o);
 ** [-0, +0, m] */
 void plua_relation_drop_orphan(lua_State *L, const pl_relation *r, int child);
 
+/*
+** single_parent: the object at `child` gets the one at `owner` as its parent by r, or
+** loses it; what it has stands in its state table under the relationship's address.
+** The first function raises when it has another one. [-0, +0, v]
+*/
+void plua_relation_single(lua_State *L, const pl_relation *r, const pl_object *owner,
+                          int child);
+void plua_relation_own(lua_State *L, const pl_relation *r, int owner, int child);
+void plua_relation_disown(lua_State *L, const pl_relation *r, int owner, int child);
+
 /* The object's row was read anew: scalars that nobody changed are looked up again. */
 void plua_relation_refreshed(lua_State *L, int idx, pl_object *o);
 

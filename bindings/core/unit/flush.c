@@ -172,6 +172,13 @@ pl_code pl_flush_link(pl_flush *f, pl_relation *r, pl_object *a, pl_object *b,
     return PL_OK;
 }
 
+pl_code pl_flush_relink(pl_flush *f, pl_relation *r, pl_object *a, pl_error *err) {
+    pl_code code = pl_flush_link(f, r, a, NULL, true, err);
+    if (code == PL_OK)
+        f->links[f->nlinks - 1].moves = true;
+    return code;
+}
+
 /* ---- running ------------------------------------------------------------------- */
 
 static pl_code call_after(pl_flush *f, const pl_batch *b, pl_error *err) {

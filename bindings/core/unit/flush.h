@@ -85,6 +85,10 @@ pl_code pl_flush_edge(pl_flush *f, pl_relation *r, pl_object *parent, pl_object 
 pl_code pl_flush_link(pl_flush *f, pl_relation *r, pl_object *a, pl_object *b,
                       bool remove, pl_error *err);
 
+/* The key of `a` changes, and its rows of r->secondary are to follow: all of them, after
+** removals and before new ones. */
+pl_code pl_flush_relink(pl_flush *f, pl_relation *r, pl_object *a, pl_error *err);
+
 /* Orders everything. PL_ECIRCULAR names the objects of a cycle that nothing can break. */
 pl_code pl_flush_plan(pl_flush *f, pl_error *err);
 

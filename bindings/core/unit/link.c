@@ -16,12 +16,16 @@
 /* ---- planning ------------------------------------------------------------------ */
 
 static uint64_t hash_row(const pl_link_row *l) {
-    const void *key[4] = {l->r, l->a, l->b, l->remove ? l->r : NULL};
+    const void *key[4] = {l->r, l->a, l->b,
+                          l->moves    ? (const void *)l->r->secondary
+                          : l->remove ? l->r
+                                      : NULL};
     return pl_hash(key, sizeof key);
 }
 
 static bool same_row(const pl_link_row *a, const pl_link_row *b) {
-    return a->r == b->r && a->a == b->a && a->b == b->b && a->remove == b->remove;
+    return a->r == b->r && a->a == b->a && a->b == b->b && a->remove == b->remove &&
+           a->moves == b->moves;
 }
 
 /* Drops rows asked for twice; the first stays. */
@@ -50,6 +54,8 @@ static int by_relation(const void *ud, uint32_t a, uint32_t b) {
     const pl_link_row *links = ud, *x = &links[a], *y = &links[b];
     if (x->remove != y->remove)
         return x->remove ? -1 : 1;
+    if (x->moves != y->moves)
+        return x->moves ? 1 : -1;
     if (x->r->mapper != y->r->mapper)
         return x->r->mapper->position - y->r->mapper->position;
     if (x->r != y->r)
@@ -73,7 +79,8 @@ static bool sort_links(pl_flush *f) {
 }
 
 static bool same_batch(const pl_link_row *a, const pl_link_row *b) {
-    return a->r == b->r && a->remove == b->remove && !a->b == !b->b;
+    return a->r == b->r && a->remove == b->remove && a->moves == b->moves &&
+           !a->b == !b->b;
 }
 
 pl_code pl_plan_links(pl_flush *f, pl_error *err) {
@@ -158,13 +165,33 @@ static pl_code write_delete(pl_flush *f, pl_buf *out, const pl_table *t,
     return PL_OK;
 }
 
+/* UPDATE of the columns that hold the near side's key. */
+static pl_code write_move(pl_flush *f, pl_buf *out, const pl_table *t, const row_plan *p,
+                          pl_error *err) {
+    pl_column **columns = pl_arena_array(&f->arena, p->n, sizeof(pl_column *));
+    if (!columns)
+        return pl_nomem(err);
+    pl_buf_str(out, "UPDATE ");
+    pl_text_table(f->dialect, out, t);
+    for (size_t i = 0; i < p->n; i++) {
+        columns[i] = t->columns[p->sources[i].column->position];
+        pl_buf_str(out, i == 0 ? " SET " : ", ");
+        pl_quote_name(f->dialect, out, columns[i]->name);
+        pl_buf_str(out, "=?");
+    }
+    pl_text_where(f->dialect, out, t, columns, p->n);
+    return PL_OK;
+}
+
 static pl_code prepare(pl_flush *f, const pl_link_row *l, const row_plan *p, size_t nrows,
                        pl_error *err) {
     pl_buf out;
     pl_buf_init(&out, f->alloc);
     pl_code code = PL_OK;
     pl_drop_statement(f);
-    if (l->remove)
+    if (l->moves)
+        code = write_move(f, &out, l->r->secondary, p, err);
+    else if (l->remove)
         code = write_delete(f, &out, l->r->secondary, p, err);
     else
         write_insert(f, &out, l->r->secondary, p, nrows);
@@ -185,15 +212,22 @@ static pl_code fail_unsaved(const pl_link_row *l, const pl_object *o, pl_error *
     return pl_hint(err, "add the %s to the session as well", o->mapper->name);
 }
 
+/* What the rows of an object have: its UPDATE is done, so that nothing is marked as changed
+** any more, but the holder still knows. */
+static pl_slot old_key(pl_flush *f, const pl_object *o, uint16_t slot) {
+    pl_slot key;
+    if (f->hooks.committed && f->hooks.committed(f->hooks.ud, o, slot, &key))
+        return key;
+    pl_row_key(f, o, &slot, 1, &key);
+    return key;
+}
+
 static pl_code bind_row(pl_flush *f, const pl_link_row *l, const row_plan *p, int at,
                         pl_error *err) {
     for (size_t i = 0; i < p->n; i++) {
         const pl_object *o = p->sources[i].far ? l->b : l->a;
-        pl_slot key;
-        if (l->remove)
-            pl_row_key(f, o, &p->sources[i].slot, 1, &key);
-        else
-            key = o->slots[p->sources[i].slot];
+        uint16_t slot = p->sources[i].slot;
+        pl_slot key = l->remove ? old_key(f, o, slot) : o->slots[slot];
         if (key.tag == PL_UNSET)
             return fail_unsaved(l, o, err);
         pl_code code = pl_stmt_bind(f->stmt, at + (int)i, &key, err);
@@ -201,6 +235,14 @@ static pl_code bind_row(pl_flush *f, const pl_link_row *l, const row_plan *p, in
             return code;
     }
     return PL_OK;
+}
+
+static pl_code bind_move(pl_flush *f, const pl_link_row *l, const row_plan *p,
+                         pl_error *err) {
+    pl_link_row now = *l;
+    now.remove = false;
+    pl_code code = bind_row(f, &now, p, 1, err);
+    return code == PL_OK ? bind_row(f, l, p, (int)p->n + 1, err) : code;
 }
 
 static pl_code blame_row(const pl_link_row *l, pl_error *err) {
@@ -214,7 +256,7 @@ static pl_code blame_row(const pl_link_row *l, pl_error *err) {
 
 static pl_code run_one(pl_flush *f, const pl_link_row *l, const row_plan *p,
                        pl_error *err) {
-    pl_code code = bind_row(f, l, p, 1, err);
+    pl_code code = l->moves ? bind_move(f, l, p, err) : bind_row(f, l, p, 1, err);
     if (code == PL_OK)
         code = pl_run_statement(f->stmt, err);
     if (code != PL_OK)

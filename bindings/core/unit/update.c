@@ -145,6 +145,9 @@ static pl_code defer_children(pl_flush *f, const change *c, pl_error *err) {
             t->r->args.passive_updates_off)
             return pl_conn_exec(f->conn, "PRAGMA defer_foreign_keys = ON", err);
     }
+    for (size_t i = 0; i < f->nlinks; i++)
+        if (f->links[i].moves && f->links[i].a == c->o)
+            return pl_conn_exec(f->conn, "PRAGMA defer_foreign_keys = ON", err);
     return PL_OK;
 }
 

@@ -63,7 +63,8 @@ typedef struct pl_tie {
 typedef struct pl_link_row {
     pl_relation *r;
     pl_object *a, *b; /* b NULL: all rows of a */
-    uint32_t remove;
+    bool remove;
+    bool moves; /* with remove and b NULL: they get the new key of a instead */
 } pl_link_row;
 
 typedef struct pl_batch {
