@@ -292,7 +292,7 @@ lint-tidy:
 
 docs:
 	@.ci/deps docs
-	@ldoc -q -p Perilune -t 'Perilune $(VERSION)' -d $(HERE)/doc lua/perilune
+	@ldoc -q --fatalwarnings -p Perilune -t 'Perilune $(VERSION)' -d $(HERE)/doc lua/perilune
 
 # ---- installing --------------------------------------------------------------
 

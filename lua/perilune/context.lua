@@ -186,7 +186,7 @@ function shared.root_context()
   return root:push()
 end
 
---- Apps by name, for a program that embeds the library and enters their contexts.
+-- Apps by name, for a program that embeds the library and enters their contexts.
 local named, only = {}, nil
 
 --- The app of a name; of no name, the only one. For a program that embeds the library.

@@ -273,7 +273,7 @@ function dispatch.session(name, session, ...)
   for i = 1, #(list or {}) do list[i](session, ...) end
 end
 
---- A subclass declared later hears what its ancestors hear.
+-- A subclass declared later hears what its ancestors hear.
 table.insert(declare.hooks, function(_, model)
   local heard = core.db_table(declare.info[model].db).listeners
   if heard and heard.loaded_as_persistent then core.model_set(model, { instance_events = true }) end

@@ -8,7 +8,7 @@ grid.null = setmetatable({}, { __tostring = function() return "NULL" end })
 
 -- ---- widths -------------------------------------------------------------------------
 
---- Ranges of code points without a width of their own, and of wide ones; sorted.
+-- Ranges of code points without a width of their own, and of wide ones; sorted.
 local zero = {
   { 0x0300, 0x036F }, { 0x0483, 0x0489 }, { 0x0591, 0x05BD }, { 0x05BF, 0x05BF },
   { 0x05C1, 0x05C2 }, { 0x05C4, 0x05C5 }, { 0x0610, 0x061A }, { 0x064B, 0x065F },

@@ -1,4 +1,4 @@
---- `perilune --report script.lua`: at the end, what was queried from where.
+--- The report of what was queried from where, at the end of a script.
 -- Statements are counted by their text and the line of the script that ran them. The report
 -- tells of queries repeated for row after row (N+1), of queries repeated as they were, of
 -- relationships loaded with a query and never read, of slow statements, and of scans that an
@@ -16,9 +16,9 @@ local longest = 110
 
 -- ---- gathering ------------------------------------------------------------------------
 
---- What was seen of one db.
+--- What was seen of one db: the places that ran statements, and uses of relationships.
 -- @type Gathering
--- @field db
+-- @field db the db object
 -- @field sites list of { statement =, location =, count =, ms =, slowest =, bind_key =, params =
 -- number of different ones }, in order of first use
 -- @field duplicates list of { statement =, location =, count = }

@@ -24,9 +24,13 @@ local function sorted(t)
   return names
 end
 
+--- A list of lines and what adds to it; lines that begin with @ become annotations.
 local function writer()
   local out = {}
-  return out, function(text, ...) out[#out + 1] = select("#", ...) > 0 and text:format(...) or text end
+  return out, function(text, ...)
+    if select("#", ...) > 0 then text = text:format(...) end
+    out[#out + 1] = ("\n" .. text):gsub("\n@", "\n---@"):sub(2)
+  end
 end
 
 -- ---- the API --------------------------------------------------------------------------
@@ -87,7 +91,7 @@ local function write_methods(write, self, names, known, default)
   for _, name in ipairs(names) do
     local text = known[name] or default
     local arguments, result = text:match "^%((.-)%): (.*)$"
-    write("---@field %s fun(self: %s%s): %s", name, self, arguments ~= "" and ", " .. arguments or "", result)
+    write("@field %s fun(self: %s%s): %s", name, self, arguments ~= "" and ", " .. arguments or "", result)
   end
 end
 
@@ -101,45 +105,45 @@ end
 
 local function write_values(write)
   for _, class in ipairs { "Decimal", "Date", "Time", "DateTime", "Interval" } do
-    write("---@class perilune.%s", class)
-    if class ~= "Decimal" then write("---@field iso fun(self: perilune.%s): string", class) end
+    write("@class perilune.%s", class)
+    if class ~= "Decimal" then write("@field iso fun(self: perilune.%s): string", class) end
     write ""
   end
   for _, class in ipairs { "Row", "Plan", "Pagination", "Engine", "Transaction" } do
-    write("---@class perilune.%s\n---@field [string] any\n", class)
+    write("@class perilune.%s\n@field [string] any\n", class)
   end
   write [[
----@class perilune.Error
----@field name string
----@field message string
----@field sql? string
----@field params? any[]
----@field code? integer
----@field attribute? string
----@field object? table
----@field hint? string
----@field is fun(self: perilune.Error, class: string): boolean
+@class perilune.Error
+@field name string
+@field message string
+@field sql? string
+@field params? any[]
+@field code? integer
+@field attribute? string
+@field object? table
+@field hint? string
+@field is fun(self: perilune.Error, class: string): boolean
 ]]
 end
 
 local function write_db(write, models)
-  write "---@class perilune.ModelFactory\n---@overload fun(name: string): fun(fields: table): perilune.Model"
+  write "@class perilune.ModelFactory\n@overload fun(name: string): fun(fields: table): perilune.Model"
   for _, model in ipairs(models) do
-    write("---@overload fun(name: %q): fun(fields: table): %s.Model", model.name, model.name)
+    write("@overload fun(name: %q): fun(fields: table): %s.Model", model.name, model.name)
   end
-  write "\n---@class perilune.Models"
-  for _, model in ipairs(models) do write("---@field %s %s.Model", model.name, model.name) end
+  write "\n@class perilune.Models"
+  for _, model in ipairs(models) do write("@field %s %s.Model", model.name, model.name) end
   write [[
 
----@class perilune.Database
----@field session perilune.Session
----@field engine perilune.Engine
----@field config table
----@field Model perilune.ModelFactory
----@field Table fun(spec: table): any
----@field models perilune.Models
----@field func table<string, fun(...: any): perilune.Expression>
----@field null userdata]]
+@class perilune.Database
+@field session perilune.Session
+@field engine perilune.Engine
+@field config table
+@field Model perilune.ModelFactory
+@field Table fun(spec: table): any
+@field models perilune.Models
+@field func table<string, fun(...: any): perilune.Expression>
+@field null userdata]]
   local special = { session = true, func = true, null = true }
   for _, name in ipairs(sorted(core.namespace)) do
     if not special[name] then
@@ -147,9 +151,9 @@ local function write_db(write, models)
       local method = type(value) == "function" and name:find "_all$" or name == "close"
         or name == "init_app" or name == "get_recorded_queries"
       if method then
-        write("---@field %s fun(self: perilune.Database, ...: any): any", name)
+        write("@field %s fun(self: perilune.Database, ...: any): any", name)
       else
-        write("---@field %s %s", name, type(value) == "function" and "fun(...: any): any" or "any")
+        write("@field %s %s", name, type(value) == "function" and "fun(...: any): any" or "any")
       end
     end
   end
@@ -158,25 +162,25 @@ end
 
 local function write_module(write)
   write [[
----@class perilune.App
----@field name string
----@field config table
----@field instance_path string
----@field cli any
----@field app_context fun(self: perilune.App, fn?: function, ...: any): any
----@field teardown fun(self: perilune.App, fn: function): function
----@field shell_context fun(self: perilune.App, fn: function): function
+@class perilune.App
+@field name string
+@field config table
+@field instance_path string
+@field cli any
+@field app_context fun(self: perilune.App, fn?: function, ...: any): any
+@field teardown fun(self: perilune.App, fn: function): function
+@field shell_context fun(self: perilune.App, fn: function): function
 
----@class perilune
----@field App fun(name: string, settings?: table): perilune.App
----@field Database fun(app?: perilune.App, options?: table): perilune.Database
----@field open fun(uri: string, options?: table): perilune.Database
----@field inspect fun(value: any): any
----@field command? string]]
+@class perilune
+@field App fun(name: string, settings?: table): perilune.App
+@field Database fun(app?: perilune.App, options?: table): perilune.Database
+@field open fun(uri: string, options?: table): perilune.Database
+@field inspect fun(value: any): any
+@field command? string]]
   local module, known = core.module, { App = 1, Database = 1, open = 1, inspect = 1, command = 1 }
   for _, name in ipairs(sorted(module)) do
     if not known[name] then
-      write("---@field %s %s", name, type(module[name]) == "function" and "fun(...: any): any" or "any")
+      write("@field %s %s", name, type(module[name]) == "function" and "fun(...: any): any" or "any")
     end
   end
   write ""
@@ -185,26 +189,26 @@ end
 --- Annotations of the API itself.
 local function write_api(write, models)
   write_values(write)
-  write "---@class perilune.Expression"
+  write "@class perilune.Expression"
   for _, operator in ipairs { "add", "sub", "mul", "div", "idiv", "mod", "concat", "band", "bor" } do
-    write("---@operator %s(any): perilune.Expression", operator)
+    write("@operator %s(any): perilune.Expression", operator)
   end
-  write "---@operator bnot: perilune.Expression"
+  write "@operator bnot: perilune.Expression"
   write_methods(write, "perilune.Expression", names_of_class "perilune.Expression", expression_methods,
     "(...: any): perilune.Expression")
-  write "\n---@class perilune.Relationship"
+  write "\n@class perilune.Relationship"
   for _, name in ipairs { "any", "has", "contains", "eq", "ne", "is", "of_type", "and_" } do
-    write("---@field %s fun(self: perilune.Relationship, ...: any): perilune.Expression", name)
+    write("@field %s fun(self: perilune.Relationship, ...: any): perilune.Expression", name)
   end
-  write "\n---@class perilune.Collection"
+  write "\n@class perilune.Collection"
   write_methods(write, "perilune.Collection", names_of_class "perilune.Collection", collection_methods,
     "(...: any): any")
-  write "\n---@class perilune.Query"
+  write "\n@class perilune.Query"
   write_query(write, "perilune.Query", "any")
-  write "\n---@class perilune.Session\n---@field new table[]\n---@field dirty table[]\n---@field deleted table[]"
+  write "\n@class perilune.Session\n@field new table[]\n@field dirty table[]\n@field deleted table[]"
   write_methods(write, "perilune.Session", names_of_class "perilune.Session", session_methods,
     "(...: any): any")
-  write "\n---@class perilune.Model\n---@field query perilune.Query\n---@field name any\n---@field scopes table\n"
+  write "\n@class perilune.Model\n@field query perilune.Query\n@field name any\n@field scopes table\n"
   write_db(write, models)
   write_module(write)
 end
@@ -229,15 +233,15 @@ end
 
 local function write_object(write, model, about)
   local parent = model.__parent__
-  write("---@class %s%s", about.name, parent and ": " .. core.model_describe(parent).name or "")
+  write("@class %s%s", about.name, parent and ": " .. core.model_describe(parent).name or "")
   for _, c in ipairs(columns_of(model)) do
-    write("---@field %s%s %s", c.name, c.optional and "?" or "", c.type)
+    write("@field %s%s %s", c.name, c.optional and "?" or "", c.type)
   end
   for _, r in ipairs(about.relationships) do
     if r.uselist then
-      write("---@field %s perilune.Collection|%s[]", r.name, r.target)
+      write("@field %s perilune.Collection|%s[]", r.name, r.target)
     else
-      write("---@field %s? %s", r.name, r.target)
+      write("@field %s? %s", r.name, r.target)
     end
   end
   local taken = {}
@@ -247,7 +251,7 @@ local function write_object(write, model, about)
   local members = core.model_members(model)
   for _, name in ipairs(sorted(members)) do
     if not taken[name] then
-      write("---@field %s %s", name, type(members[name]) == "function"
+      write("@field %s %s", name, type(members[name]) == "function"
         and ("fun(self: %s, ...: any): any"):format(about.name) or "any")
     end
   end
@@ -255,26 +259,26 @@ local function write_object(write, model, about)
 end
 
 local function write_values_of(write, model, about)
-  write("---@class %s.Values", about.name)
-  for _, c in ipairs(columns_of(model)) do write("---@field %s? %s", c.name, c.type) end
+  write("@class %s.Values", about.name)
+  for _, c in ipairs(columns_of(model)) do write("@field %s? %s", c.name, c.type) end
   for _, r in ipairs(about.relationships) do
-    write("---@field %s? %s%s", r.name, r.target, r.uselist and "[]" or "")
+    write("@field %s? %s%s", r.name, r.target, r.uselist and "[]" or "")
   end
   write ""
 end
 
 local function write_class(write, about, scopes)
-  write("---@class %s.Model: perilune.Model", about.name)
-  write("---@field query %s.Query", about.name)
+  write("@class %s.Model: perilune.Model", about.name)
+  write("@field query %s.Query", about.name)
   for _, attribute in ipairs(about.attributes) do
-    write("---@field %s perilune.Expression", attribute.name)
+    write("@field %s perilune.Expression", attribute.name)
   end
-  for _, r in ipairs(about.relationships) do write("---@field %s perilune.Relationship", r.name) end
-  write("---@overload fun(values?: %s.Values): %s\n", about.name, about.name)
-  write("---@class %s.Query: perilune.Query", about.name)
+  for _, r in ipairs(about.relationships) do write("@field %s perilune.Relationship", r.name) end
+  write("@overload fun(values?: %s.Values): %s\n", about.name, about.name)
+  write("@class %s.Query: perilune.Query", about.name)
   write_query(write, about.name .. ".Query", about.name)
   for _, name in ipairs(sorted(scopes)) do
-    write("---@field %s fun(self: %s.Query, ...: any): %s.Query", name, about.name, about.name)
+    write("@field %s fun(self: %s.Query, ...: any): %s.Query", name, about.name, about.name)
   end
   write ""
 end
@@ -289,7 +293,7 @@ function stubs.text(db)
     models[#models + 1] = core.model_describe(model)
     models[#models].model = model
   end
-  write "---@meta\n-- Written by `perilune stubs`; for the Lua language server, never run.\n"
+  write "@meta\n-- Written by `perilune stubs`; for the Lua language server, never run.\n"
   write_api(write, models)
   local info = require "perilune.declare".info
   for _, about in ipairs(models) do
@@ -297,7 +301,7 @@ function stubs.text(db)
     write_values_of(write, about.model, about)
     write_class(write, about, info[about.model].scopes)
   end
-  write "---@type perilune\nlocal perilune = {}\nreturn perilune"
+  write "@type perilune\nlocal perilune = {}\nreturn perilune"
   return table.concat(out, "\n") .. "\n"
 end
 

@@ -1,3 +1,8 @@
---- What the Lua side knows of each model: db, table, parent, name, spec, scopes, listeners.
--- Weak in the models.
-return setmetatable({}, { __mode = "k" })
+--- What the Lua side knows of each model; weak in the models.
+-- @module perilune.declare.info
+
+--- model -> { db =, table =, parent =, name =, spec =, scopes =, listeners = }
+-- @table info
+local info = setmetatable({}, { __mode = "k" })
+
+return info
