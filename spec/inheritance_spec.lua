@@ -190,6 +190,17 @@ describe("inheritance", function()
     raised("AttributeError", function() return by_name(Person, "p1").language end)
   end)
 
+  it("refuses mapper arguments that mean nothing", function()
+    local function declare_with(args)
+      return function() db.Model "Bad" { id = id(), __mapper_args__ = args } end
+    end
+    local err = raised("ArgumentError", declare_with { polymorphic_no = "kind" })
+    assert.matches("polymorphic_on", err.hint)
+    raised("ArgumentError", declare_with { concrete = true })
+    assert.matches("db.with_polymorphic", raised("ArgumentError", declare_with { with_polymorphic = "*" }).hint)
+    raised("ArgumentError", declare_with "kind")
+  end)
+
   it("prints a subclass as its parent says", function()
     local Named = db.Model "Named" { id = id(), kind = text(), polymorphic_on = "kind",
       __tostring = function(self) return "named " .. self.kind end }

@@ -154,17 +154,29 @@ local function map_columns(model, parts, t, parent_table)
   end
 end
 
-local function mapper_args(fields)
-  local args = {}
-  for k, v in pairs(fields.__mapper_args__ or {}) do args[k] = v end
+--- Arguments that mean something here; eager_defaults and batch only say how SQLAlchemy works.
+local mapper_options = set [[polymorphic_on polymorphic_identity version_id_col confirm_deleted_rows
+  eager_defaults batch]]
+
+local function mapper_args(name, fields)
+  local args, given = {}, fields.__mapper_args__ or {}
+  if type(given) ~= "table" then
+    fail("ArgumentError", ("%s: __mapper_args__ must be a table, got %s"):format(name, type(given)))
+  end
+  if given.with_polymorphic ~= nil then
+    fail("ArgumentError", name .. ": with_polymorphic is a matter of the query",
+      ("db.select(db.with_polymorphic(%s, \"*\"))"):format(name))
+  end
+  check.options(name .. ".__mapper_args__", given, mapper_options)
+  for k, v in pairs(given) do args[k] = v end
   for _, k in ipairs { "polymorphic_on", "polymorphic_identity", "version_id_col" } do
     if args[k] == nil then args[k] = rawget(fields, k) end
   end
   for _, k in ipairs { "polymorphic_on", "version_id_col" } do
     local v = args[k]
     if kind_of(v) == Column then
-      for name, field in pairs(fields) do
-        if field == v then args[k] = name end
+      for attribute, field in pairs(fields) do
+        if field == v then args[k] = attribute end
       end
     elseif core.is_node(v) then
       args[k] = column.name(v)
@@ -206,7 +218,7 @@ local function fill(db, model, parts, fields, shared_table)
     core.model_expr(model, e[2], type(expr) == "function" and expr(at.table.c) or expr)
   end
   core.model_finish(model)
-  core.model_set(model, mapper_args(fields))
+  core.model_set(model, mapper_args(info[model].name, fields))
   add_members(db, model, parts)
   plugins.configure(db, model, parts.plugins)
   for _, r in ipairs(parts.relations) do relationship.declare(db, model, r[2], r[1]) end
