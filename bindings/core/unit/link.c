@@ -212,8 +212,9 @@ static pl_code fail_unsaved(const pl_link_row *l, const pl_object *o, pl_error *
     return pl_hint(err, "add the %s to the session as well", o->mapper->name);
 }
 
-/* What the rows of an object have: its UPDATE is done, so that nothing is marked as changed
-** any more, but the holder still knows. */
+/* What the rows of an object have: its UPDATE is done, so that nothing is marked as
+ *changed
+ ** any more, but the holder still knows. */
 static pl_slot old_key(pl_flush *f, const pl_object *o, uint16_t slot) {
     pl_slot key;
     if (f->hooks.committed && f->hooks.committed(f->hooks.ud, o, slot, &key))
