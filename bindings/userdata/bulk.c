@@ -33,10 +33,19 @@ typedef struct feed {
     int names; /* list of attribute names by position: strings stay interned */
 } feed;
 
+/* Whether a slot is the discriminator, which tells the rows of the mapper. */
+static bool is_identity(const pl_mapper *m, uint16_t slot) {
+    return slot == m->polymorphic_on && m->polymorphic_identity.tag != PL_UNSET;
+}
+
 /* The default of a column that a row does not name. */
-static void push_default(lua_State *L, const feed *f, const pl_column *c, pl_slot *out) {
+static void push_default(lua_State *L, const feed *f, uint16_t slot, pl_slot *out) {
+    const pl_column *c = f->m->attrs[slot].column;
     *out = pl_slot_null();
-    if (c->dflt.kind == PL_D_VALUE) {
+    if (is_identity(f->m, slot)) {
+        *out = f->m->polymorphic_identity;
+        lua_pushnil(L);
+    } else if (c->dflt.kind == PL_D_VALUE) {
         *out = c->dflt.value;
         lua_pushnil(L);
     } else if (c->dflt.kind == PL_D_FUNCTION) {
@@ -57,7 +66,7 @@ static void fill_row(lua_State *L, feed *f, pl_slot *row) {
         lua_gettable(L, at);
         if (lua_isnil(L, -1)) {
             lua_pop(L, 1);
-            push_default(L, f, a->column, &row[i]);
+            push_default(L, f, f->slots[i], &row[i]);
             if (lua_isnil(L, -1)) {
                 lua_settop(L, at);
                 continue;
@@ -185,7 +194,7 @@ static void choose_columns(lua_State *L, feed *f) {
         bool named = lua_getfield(L, set, a->name) != LUA_TNIL;
         lua_pop(L, 1);
         if (a->column && !a->column->computed &&
-            (named || a->column->dflt.kind == PL_D_VALUE ||
+            (named || is_identity(f->m, i) || a->column->dflt.kind == PL_D_VALUE ||
              a->column->dflt.kind == PL_D_FUNCTION))
             add_column(L, f, i);
     }
