@@ -46,6 +46,33 @@ local function impostor(answer)
   return path
 end
 
+local function growth(rows)
+  local path = os.tmpname()
+  local pipe = io.popen(("%s spec/bench/growth.lua --one %d --path %s"):format(
+    os.getenv "PERILUNE_BIN" or "build/perilune", rows, path))
+  local found = {}
+  for line in pipe:lines() do
+    local name, time, bytes = line:match "(%a+) ([%d.]+) (%-?[%d.]+)"
+    found[name] = { time = tonumber(time), bytes = tonumber(bytes) }
+  end
+  assert(pipe:close())
+  for _, ending in ipairs { "", "-wal", "-shm" } do os.remove(path .. ending) end
+  return found
+end
+
+describe("a session that grows", function()
+  it("takes no more than 40 bytes for a changed object of a flush", function()
+    local large = growth(100000)
+    assert.is_true(large.update.bytes <= 40, large.update.bytes)
+    assert.is_true(large.delete.bytes <= 40, large.delete.bytes)
+    assert.is_true(large.each.bytes <= 60, large.each.bytes)
+    local small = growth(2000)
+    for _, name in ipairs { "insert", "update", "get", "delete" } do
+      assert.is_true(large[name].time < 6 * small[name].time + 2, name)
+    end
+  end)
+end)
+
 describe("the benchmark", function()
   before_each(function() folder = run.folder() end)
   after_each(function() run.remove(folder) end)

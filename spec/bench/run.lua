@@ -19,6 +19,7 @@ usage: run.lua [options]
   --build DIR       where build products are (default build)
   --perilune FILE   the perilune program (default DIR/perilune)
   --out FILE        where the table goes (default DIR/bench.md)
+  --growth          also the cost of one object from 1,000 objects to 1,000,000
   --keep-going      a failed run leaves an empty cell instead of ending the benchmark
 ]]
 
@@ -63,7 +64,7 @@ local VALUED = {
   rounds = count, rows = count, only = words, programs = words,
   build = tostring, perilune = tostring, out = tostring,
 }
-local FLAGS = { quick = true, ["keep-going"] = true }
+local FLAGS = { quick = true, growth = true, ["keep-going"] = true }
 
 local function parse_options(arguments)
   local options, i = {}, 1
@@ -414,6 +415,10 @@ local function main()
   run_rounds(context, programs, list, options.rounds)
   for _, path in pairs(context.fixtures) do remove_database(path) end
   write_table(context, programs, list, options)
+  if options.growth then
+    must(("%s %s --out %s"):format(quoted(options.perilune), quoted(here .. "/growth.lua"),
+      quoted(options.out)))
+  end
   if context.failed then os.exit(1, true) end
 end
 

@@ -11,6 +11,10 @@ local differences = {}
 
 differences.settings = {
   {
+    what = "what new objects remember of each other after a rollback",
+    how = "random programs forget them then; the written ones say what is promised",
+  },
+  {
     what = "foreign keys are enforced",
     how = "the oracle's connections switch them on",
   },

@@ -399,9 +399,15 @@ local function guarded(self, op)
   for _, name in ipairs(objects_of(op)) do skip = skip or unfit(self, op, name) end
   if skip then return { result = { "skipped" }, states = states(self), changes = {} } end
   local found = event(self, op)
-  if found.result[1] == "error" then
+  local failed = found.result[1] == "error"
+  if failed then
     ops.rollback(self)
     found.states = states(self)
+  end
+  if failed or op[1] == "rollback" or op[1] == "nested_rollback" then
+    for _, name in ipairs(sorted_names(self)) do
+      if values.state(self.vars[name]) == "transient" then self.vars[name] = nil end
+    end
   end
   return found
 end

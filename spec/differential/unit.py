@@ -215,9 +215,12 @@ class Program:
         if unfit or (op[0].startswith("nested_") and not self.nested):
             return {"result": ["skipped"], "states": self.states(), "changes": []}
         event = self.event(op)
-        if event["result"][:1] == ["error"]:
+        failed = event["result"][:1] == ["error"]
+        if failed:
             self.o_rollback()
             event["states"] = self.states()
+        if failed or op[0] in ("rollback", "nested_rollback"):
+            self.vars = {n: o for n, o in self.vars.items() if self.state(o) != "transient"}
         return event
 
     def unfit(self, op, name):
