@@ -270,6 +270,17 @@ describe("inheritance", function()
       assert.equal(2, #Machine.query:join(Machine.engineer):where(Engineer.name:eq "e1"):all())
     end)
 
+    it("need an alias where base and subclass are joined", function()
+      local boss = db.aliased(Engineer)
+      raised("InvalidRequestError", function()
+        return db.select(Person, Engineer):join(Engineer, Engineer.company_id:eq(Person.company_id))
+      end)
+      raised("InvalidRequestError", function() return Engineer.query:join(Person, Person.id:eq(Engineer.id)) end)
+      local rows_of = db.select(Person, boss):join(boss, boss.company_id:eq(Person.company_id))
+        :where(Person.name:eq "m1", boss.language:eq "lua"):all()
+      assert.same({ 1, "m1", "e2" }, { #rows_of, rows_of[1][1].name, rows_of[1][2].name })
+    end)
+
     it("narrow to a subclass by of_type", function()
       local employees = Company.employees
       assert.equal(1, Company.query:where(employees:of_type(Engineer):any(Engineer.language:eq "c")):count())

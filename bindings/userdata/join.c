@@ -161,15 +161,19 @@ static const pl_table *leaf_table(const pl_node *n) {
 static void check_joined(lua_State *L, const pl_node *stmt, const plua_from *right) {
     const pl_table *t = right->source ? NULL : leaf_table(right->from);
     for (const pl_node *n = stmt; t && n; n = plua_previous(n)) {
-        if (n->kind != PL_N_JOINED)
+        bool selected = n->kind == PL_N_FROM && (n->flags & PL_NF_INTERNAL) &&
+                        leaf_table(n->kids[1]) == t; /* with a class that inherits */
+        if (n->kind != PL_N_JOINED && !selected)
             continue;
-        if (leaf_table(n->kids[2]) != t && (!n->kids[1] || leaf_table(n->kids[1]) != t))
+        if (!selected && leaf_table(n->kids[2]) != t &&
+            (!n->kids[1] || leaf_table(n->kids[1]) != t))
             continue;
         const char *name = plua_from_name(L, right);
         const char *hint = right->mapper ? "db.aliased(%s)" : "db.alias(%s)";
         hint = lua_pushfstring(L, hint, name);
         plua_raise_hint(L, PL_EINVALID, hint,
-                        "%s is joined already; to join it again it needs an alias", name);
+                        "%s is %s already; to join it again it needs an alias", name,
+                        selected ? "read" : "joined");
     }
 }
 
