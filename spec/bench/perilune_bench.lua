@@ -328,12 +328,12 @@ function W.q_in(bench, _, M)
   end)
 end
 
-function W.q_func(bench, db, M)
+function W.q_func(bench, _, M)
   local Post = M.Post
   run_shape(bench, "title", function(k)
     local key = harness.scramble(k, bench.size.authors)
-    return Post.query:filter(Post.user_id:eq(key),
-      db.func.upper(Post.title):eq("X TITLE " .. key .. "-10"))
+    local title = "X TITLE " .. key .. "-10"
+    return Post.query:filter(function(p) return p.user_id == key and p.title:upper() == title end)
   end)
 end
 

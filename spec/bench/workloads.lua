@@ -49,7 +49,7 @@ return {
   { name = "q_in", group = 2, fixture = "posts", ops = share(20),
     what = "query shape: IN of 100 keys" },
   { name = "q_func", group = 2, fixture = "posts", ops = share(20),
-    what = "query shape: a function in the condition" },
+    what = "query shape: a plain Lua function as the condition" },
   { name = "load_rows", group = 2, fixture = "users", ops = share(1),
     what = "rows of two columns instead of objects" },
   { name = "each", group = 2, fixture = "users", ops = share(1),
