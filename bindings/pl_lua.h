@@ -47,6 +47,8 @@ typedef struct pl_watch {
     void (*ended)(void *ud);
     /* a statement gave a row, or NULL; not 0 stops it: InterruptError */
     int (*row)(void *ud);
+    /* a table is declared, or NULL: the view that queries are to read instead, or NULL */
+    const char *(*view)(void *ud, const char *table);
     /* a statement is compiled, or NULL: the database's action code, names, schema and the
      * view or trigger that asks; 0 allow, 1 deny, 2 read as NULL */
     int (*authorize)(void *ud, int action, const char *a, const char *b,

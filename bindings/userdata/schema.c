@@ -188,6 +188,8 @@ static int table_new(lua_State *L) {
     pl_table *t;
     plua_check(
         L, pl_table_new(&e->md, name, plua_field_str(L, 4, "schema"), &t, plua_err(L)));
+    if (db->watch && db->watch->view)
+        t->view = pl_arena_str(&e->md.arena, db->watch->view(db->watch->ud, name));
     t->comment = pl_arena_str(&e->md.arena, plua_field_str(L, 4, "comment"));
     t->renamed_from = pl_arena_str(&e->md.arena, plua_field_str(L, 4, "renamed_from"));
     t->flags |= plua_field_bool(L, 4, "strict", false) ? PL_TABLE_STRICT : 0;

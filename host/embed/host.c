@@ -16,7 +16,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-static const char VALUES_KEY = 0;
+static const char VALUES_KEY = 0, VARIABLE_KEY = 0;
 
 const char *perilune_version(void) {
     return PERILUNE_VERSION;
@@ -117,6 +117,44 @@ static void open_values(lua_State *L) {
     lua_pop(L, 1);
 }
 
+static int push_variable(lua_State *L) {
+    host_values(L);
+    lua_getfield(L, -1, "var");
+    lua_pushstring(L, lua_touserdata(L, 1));
+    lua_call(L, 1, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &VARIABLE_KEY); /* keeps its text alive */
+    return 1;
+}
+
+/* A variable of the context, for SQL that is running. */
+static void variable(void *ud, const char *name, perilune_value *out) {
+    lua_State *L = ((perilune_host *)ud)->L;
+    if (!lua_checkstack(L, 6))
+        return;
+    lua_pushcfunction(L, push_variable);
+    lua_pushlightuserdata(L, (void *)name);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+        switch (lua_type(L, -1)) {
+        case LUA_TBOOLEAN: out->type = PERILUNE_BOOLEAN; break;
+        case LUA_TSTRING: out->type = PERILUNE_TEXT; break;
+        case LUA_TNUMBER:
+            out->type = lua_isinteger(L, -1) ? PERILUNE_INTEGER : PERILUNE_NUMBER;
+            break;
+        default: break;
+        }
+        if (out->type == PERILUNE_BOOLEAN)
+            out->as.boolean = lua_toboolean(L, -1);
+        else if (out->type == PERILUNE_TEXT)
+            out->as.text = lua_tolstring(L, -1, &out->size);
+        else if (out->type == PERILUNE_INTEGER)
+            out->as.integer = lua_tointeger(L, -1);
+        else if (out->type == PERILUNE_NUMBER)
+            out->as.number = lua_tonumber(L, -1);
+    }
+    lua_pop(L, 1);
+}
+
 static int build(lua_State *L) {
     perilune_host *h = host_of(L);
     luaL_checkversion(L);
@@ -125,7 +163,7 @@ static int build(lua_State *L) {
     open_libraries(L);
     guard_watch(&h->guard, L, &h->watch);
     if (h->policy)
-        policy_watch(h->policy, &h->guard, &h->watch, NULL, h);
+        policy_watch(h->policy, &h->guard, &h->watch, variable, h);
     open_values(L);
     return 0;
 }

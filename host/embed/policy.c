@@ -4,8 +4,9 @@
  *
  * The authorizer is asked for every table and column that a statement touches, with the
  * view or trigger that does so. A table with a rule on rows may be read by its view only.
- * Updating and deleting by key reads the key, which is let through where no SELECT is in
- * the statement; the triggers then pass over rows outside the rule.
+ * Updating and deleting by key reads the key, which is let through in statements that
+ * change the table: that a row of that key exists is no secret, what is in it is. The
+ * triggers pass over rows outside the rule.
  */
 #include "policy.h"
 
@@ -19,7 +20,8 @@
 enum {
     VALUE_BYTES = 16 << 20, /* of one value in SQL */
     LIKE_BYTES = 256,
-    PAGE = 4096
+    PAGE = 4096,
+    KEYS = 200 /* bytes of the names of a primary key */
 };
 
 /* true for all, or a list of names. */
@@ -32,7 +34,9 @@ typedef struct rule {
     const char *table;
     names read, hidden, update;
     bool insert, remove;
-    const char *rows; /* condition, or NULL */
+    const char *rows;    /* condition, or NULL */
+    char *view;          /* "table (rows)", where there is one */
+    char keys[KEYS + 1]; /* " id ", of the connection that was opened last */
 } rule;
 
 struct policy {
@@ -63,6 +67,8 @@ policy *policy_new(bool sandbox, unsigned allow, bool readonly) {
 void policy_free(policy *p) {
     if (!p)
         return;
+    for (size_t i = 0; i < p->nrules; i++)
+        sqlite3_free(p->rules[i].view);
     free(p->rules);
     free(p);
 }
@@ -158,6 +164,10 @@ static void read_rules(reader *r, const perilune_value *v) {
         to->table = f->key.as.text;
         for (size_t k = 0; f->value.type == PERILUNE_MAP && k < f->value.size; k++)
             read_rule_field(r, to, &f->value.as.pairs[k]);
+        if (to->rows && strcmp(to->table, "*") == 0)
+            fail(r, "rows", "cannot stand in the rules for all tables");
+        if (to->rows && !(to->view = sqlite3_mprintf("%s (rows)", to->table)))
+            fail(r, "rows", "need more memory");
         r->p->nrules++;
     }
 }
@@ -265,21 +275,38 @@ static bool is_schema_table(const char *name) {
                     strcasecmp(name, "sqlite_temp_schema") == 0);
 }
 
+/* Whether a column is of the key of a table with a rule on rows. */
+static bool is_key(const rule *r, const char *column) {
+    size_t n = column ? strlen(column) : 0;
+    for (const char *at = r->keys; n > 0 && (at = strchr(at, ' ')); at++)
+        if (strncasecmp(at + 1, column, n) == 0 && at[1 + n] == ' ')
+            return true;
+    return false;
+}
+
+/* A table with a rule on rows, other than through its view. */
+static int may_read_behind(const policy *p, const rule *r, const char *column,
+                           const char *via) {
+    if (is_ours(via, r->table))
+        return ALLOW; /* what the view shows is asked of the view */
+    return p->into == r && !p->selecting && is_key(r, column) ? ALLOW : DENY;
+}
+
 static int may_read(const policy *p, const char *table, const char *column,
                     const char *via) {
     const rule *view = rule_of_view(p, table);
     const rule *r = view ? view : rule_of(p, table);
     if (!p->has_rules || is_schema_table(table))
         return ALLOW;
-    if (r && r->rows && !view && is_ours(via, r->table))
-        return ALLOW; /* what the view shows is asked of the view */
-    if (!r || !(r->read.all || r->read.list || r->hidden.list || p->into == r))
+    if (!r)
         return DENY;
+    if (r->rows && !view)
+        return may_read_behind(p, r, column, via);
     if (listed(r->hidden.list, column))
         return AS_NULL;
-    if (r->rows && !view && !(p->into == r && !p->selecting))
-        return DENY;
-    return has(&r->read, column) || !column || !*column ? ALLOW : DENY;
+    if (has(&r->read, column))
+        return ALLOW;
+    return (!column || !*column) && r->read.list ? ALLOW : DENY;
 }
 
 static int may_change(policy *p, int action, const char *table, const char *column) {
@@ -290,10 +317,8 @@ static int may_change(policy *p, int action, const char *table, const char *colu
         return ALLOW;
     if (!r)
         return DENY;
-    if (action != SQLITE_INSERT && p->into != r) {
-        p->into = r;
-        p->selecting = false;
-    }
+    p->into = r;
+    p->selecting = false;
     if (action == SQLITE_INSERT)
         return r->insert ? ALLOW : DENY;
     if (action == SQLITE_DELETE)
@@ -352,7 +377,9 @@ static int authorize(void *ud, int action, const char *a, const char *b,
     if (p->internal || (!p->sandbox && !changes(action, a)))
         return ALLOW;
     switch (action) {
-    case SQLITE_SELECT: p->selecting = true; return ALLOW;
+    case SQLITE_SELECT:
+        p->selecting = p->selecting || !rule_of_view(p, via);
+        return ALLOW;
     case SQLITE_READ: return may_read(p, a, b, via);
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
@@ -416,6 +443,131 @@ static void restrain(const policy *p, sqlite3 *db) {
     }
 }
 
+/* ---- rules on rows --------------------------------------------------------------- */
+
+/* perilune_var(name) in SQL: a variable of the context in force. */
+static void sql_variable(sqlite3_context *c, int n, sqlite3_value **args) {
+    const policy *p = sqlite3_user_data(c);
+    const char *name = (const char *)sqlite3_value_text(args[0]);
+    perilune_value v = {PERILUNE_NIL, 0, {0}};
+    (void)n;
+    if (name && p->variable)
+        p->variable(p->ud, name, &v);
+    switch (v.type) {
+    case PERILUNE_BOOLEAN: sqlite3_result_int(c, v.as.boolean); break;
+    case PERILUNE_INTEGER: sqlite3_result_int64(c, v.as.integer); break;
+    case PERILUNE_NUMBER: sqlite3_result_double(c, v.as.number); break;
+    case PERILUNE_TEXT:
+        sqlite3_result_text(c, v.as.text, (int)v.size, SQLITE_TRANSIENT);
+        break;
+    default: sqlite3_result_null(c);
+    }
+}
+
+/* NEW's or OLD's columns under their own names, as a SELECT list; keys go to the rule. */
+static char *row_of(sqlite3 *db, rule *r, const char *which) {
+    char *sql = sqlite3_mprintf("SELECT name, pk FROM pragma_table_xinfo(%Q)", r->table);
+    sqlite3_str *list = sqlite3_str_new(db);
+    sqlite3_stmt *stmt = NULL;
+    size_t used = 0;
+    if (sql && sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK)
+        while (sqlite3_step(stmt) == SQLITE_ROW) {
+            const char *name = (const char *)sqlite3_column_text(stmt, 0);
+            size_t n = strlen(name);
+            sqlite3_str_appendf(list, "%s%s.\"%w\" AS \"%w\"",
+                                sqlite3_str_length(list) ? ", " : "", which, name, name);
+            if (sqlite3_column_int(stmt, 1) > 0 && used + n + 2 < KEYS) {
+                sqlite3_snprintf((int)(KEYS - used), r->keys + used, " %s ", name);
+                used += n + 1;
+            }
+        }
+    sqlite3_finalize(stmt);
+    sqlite3_free(sql);
+    return sqlite3_str_finish(list);
+}
+
+/* The condition with :name for variables. Texts in quotes stay. */
+static char *condition_of(sqlite3 *db, const char *rows) {
+    sqlite3_str *out = sqlite3_str_new(db);
+    char quote = 0;
+    for (const char *s = rows; *s; s++) {
+        size_t n = strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "0123456789_");
+        if (quote ? *s == quote : *s == '\'' || *s == '"')
+            quote = quote ? 0 : *s;
+        if (!quote && *s == ':' && n > 0) {
+            sqlite3_str_appendf(out, "perilune_var('%.*s')", (int)n, s + 1);
+            s += n;
+        } else {
+            sqlite3_str_appendchar(out, 1, *s);
+        }
+    }
+    return sqlite3_str_finish(out);
+}
+
+static int run_formatted(sqlite3 *db, char *sql) {
+    int rc = sql ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+    return rc;
+}
+
+/* Rows outside the rule are not seen by UPDATE and DELETE, and cannot be made. */
+static int guard_rows(sqlite3 *db, rule *r) {
+    static const struct {
+        const char *name, *when, *which, *action;
+    } triggers[] = {
+        {"insert", "AFTER INSERT", "NEW", "ABORT, 'the policy forbids this row'"},
+        {"update", "AFTER UPDATE", "NEW", "ABORT, 'the policy forbids this row'"},
+        {"pass update", "BEFORE UPDATE", "OLD", "IGNORE"},
+        {"pass delete", "BEFORE DELETE", "OLD", "IGNORE"}};
+    char *condition = condition_of(db, r->rows);
+    int rc = !condition
+                 ? SQLITE_NOMEM
+                 : run_formatted(
+                       db, sqlite3_mprintf("CREATE TEMP VIEW \"%w\" AS SELECT * FROM "
+                                           "main.\"%w\" WHERE (%s)",
+                                           r->view, r->table, condition));
+    for (size_t i = 0; i < sizeof triggers / sizeof *triggers && rc == SQLITE_OK; i++) {
+        char *row = row_of(db, r, triggers[i].which);
+        rc = !row
+                 ? SQLITE_ERROR
+                 : run_formatted(
+                       db, sqlite3_mprintf(
+                               "CREATE TEMP TRIGGER \"%w %s\" %s ON main.\"%w\" WHEN NOT "
+                               "EXISTS (SELECT 1 FROM (SELECT %s) WHERE (%s)) "
+                               "BEGIN SELECT RAISE(%s); END",
+                               r->view, triggers[i].name, triggers[i].when, r->table, row,
+                               condition, triggers[i].action));
+        sqlite3_free(row);
+    }
+    sqlite3_free(condition);
+    return rc;
+}
+
+static const char *guard_all_rows(policy *p, sqlite3 *db) {
+    bool any = false;
+    for (size_t i = 0; i < p->nrules; i++) {
+        if (!p->rules[i].rows)
+            continue;
+        if (!any && (sqlite3_create_function_v2(db, "perilune_var", 1,
+                                                SQLITE_UTF8 | SQLITE_INNOCUOUS, p,
+                                                sql_variable, NULL, NULL, NULL) ||
+                     sqlite3_exec(db, "PRAGMA recursive_triggers = 1", NULL, NULL, NULL)))
+            return "a rule of the policy cannot be set up";
+        any = true;
+        if (guard_rows(db, &p->rules[i]) != SQLITE_OK)
+            return "a rule on rows is not valid, or its table does not exist";
+    }
+    return NULL;
+}
+
+/* A table is declared: what queries read in its place. */
+static const char *view(void *ud, const char *table) {
+    const policy *p = ((guard *)ud)->policy;
+    const rule *r = rule_of(p, table);
+    return r ? r->view : NULL;
+}
+
 static const char *opened(void *ud, void *handle, int how) {
     guard *g = ud;
     policy *p = g->policy;
@@ -425,8 +577,12 @@ static const char *opened(void *ud, void *handle, int how) {
     p->internal = true;
     if (p->sandbox)
         restrain(p, handle);
+    sqlite3_exec(handle, "PRAGMA query_only = 0", NULL, NULL, NULL);
+    why = guard_all_rows(p, handle);
+    if (p->readonly || sqlite3_db_readonly(handle, "main") == 1)
+        sqlite3_exec(handle, "PRAGMA query_only = 1", NULL, NULL, NULL);
     p->internal = false;
-    return NULL;
+    return why;
 }
 
 void policy_watch(policy *p, guard *g, pl_watch *watch, policy_variable variable,
@@ -440,4 +596,5 @@ void policy_watch(policy *p, guard *g, pl_watch *watch, policy_variable variable
     watch->opening = opening;
     watch->opened = opened;
     watch->authorize = authorize;
+    watch->view = view;
 }

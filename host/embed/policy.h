@@ -25,9 +25,9 @@ void policy_free(policy *p);
 int policy_read(policy *p, const perilune_value *value, guard *g, unsigned *allow,
                 char *message, size_t size);
 
-/* Lets the watch of a guard ask the policy too. variable gives the text of a variable of
- * the context in force, or NULL; what it gives is copied at once. */
-typedef const char *(*policy_variable)(void *ud, const char *name, size_t *size);
+/* Lets the watch of a guard ask the policy too. variable gives a variable of the context
+ * in force, a plain value; what it gives is copied at once. */
+typedef void (*policy_variable)(void *ud, const char *name, perilune_value *out);
 void policy_watch(policy *p, guard *g, pl_watch *watch, policy_variable variable,
                   void *ud);
 

@@ -73,13 +73,14 @@ local function pop(state, commit)
   local stack = state.stack
   local top = #stack
   if top == 0 then return false end
-  local context = stack[top - 1]
+  local context, err = stack[top - 1], nil
+  if context.pushed then
+    if commit then err = commit_all(context) end
+    local ok, problem = pcall(getmetatable(context).__close, context, err)
+    if not ok then err = problem end
+  end
   state.vars = stack[top]
   stack[top], stack[top - 1] = nil, nil
-  if not context.pushed then return true end
-  local err
-  if commit then err = commit_all(context) end
-  getmetatable(context).__close(context, err)
   if err ~= nil then error(err, 0) end
   return true
 end

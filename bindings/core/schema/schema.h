@@ -117,6 +117,7 @@ struct pl_table {
     pl_metadata *metadata;
     const char *name;
     const char *schema; /* attached database, or NULL */
+    const char *view;   /* what queries read in its place, or NULL */
     pl_column **columns;
     size_t ncolumns;
     pl_column **pk; /* primary key columns in their order */

@@ -15,8 +15,24 @@ static void write_subselect(pl_compiler *c, pl_node *stmt) {
 }
 
 static void write_table(pl_compiler *c, const pl_node *n) {
-    pl_use_table(c, n->ref);
+    const pl_table *t = n->ref;
+    pl_use_table(c, t);
+    if (t->view) {
+        pl_put_name(c, t->view);
+        pl_put(c, " AS ");
+    }
     pl_put_source(c, n);
+}
+
+/* What an alias stands for. */
+static void write_aliased(pl_compiler *c, const pl_node *n) {
+    const pl_table *t = n->kind == PL_N_TABLE ? n->ref : NULL;
+    if (!t || !t->view) {
+        write_source(c, n);
+        return;
+    }
+    pl_use_table(c, t);
+    pl_put_name(c, t->view);
 }
 
 static void write_alias(pl_compiler *c, const pl_node *n) {
@@ -26,7 +42,7 @@ static void write_alias(pl_compiler *c, const pl_node *n) {
     if (pl_node_is_statement(kid))
         write_subselect(c, kid);
     else
-        write_source(c, kid);
+        write_aliased(c, kid);
     pl_put(c, " AS ");
     pl_put_source(c, n);
 }

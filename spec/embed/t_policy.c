@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * t_policy.c - a policy's rules on rows: two tenants in one table, each sees and changes
+ * its own, by the mapper and by plain SQL.
+ */
+#include <perilune.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+static const char setup_sql[] =
+    "CREATE TABLE user (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, name TEXT,"
+    " secret TEXT);"
+    "CREATE TABLE note (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES user (id));"
+    "INSERT INTO user VALUES (1, 1, 'Ann', 'x'), (2, 2, 'Bob', 'y'), (3, 1, 'Cid', 'z');"
+    "INSERT INTO note VALUES (1, 1), (2, 2);";
+
+static const char program[] =
+    "local perilune = require 'perilune'\n"
+    "local vars = require 'perilune.host'.vars\n"
+    "app = perilune.App 'tenants'\n"
+    "app.config.DATABASE_URI = 'sqlite:///' .. vars.file\n"
+    "db = perilune.Database(app)\n"
+    "User = db.Model 'User' { id = db.Column{db.Integer, primary_key = true},\n"
+    "  tenant = db.Column{db.Integer, nullable = false}, name = db.Column{db.Text},\n"
+    "  secret = db.Column{db.Text} }\n"
+    "Note = db.Model 'Note' { id = db.Column{db.Integer, primary_key = true},\n"
+    "  user_id = db.Column{db.Integer, db.ForeignKey 'user.id'},\n"
+    "  user = db.relationship{'User', backref = 'notes'} }\n"
+    "function x(q) return db.session:execute(db.text(q)) end\n"
+    "function refused(q, ...) local ok, e = pcall(x, q)\n"
+    "  assert(not ok and e.name == 'PermissionError', q .. ': ' .. tostring(e))\n"
+    "  db.session:rollback() end\n";
+
+typedef struct world {
+    char folder[64], file[96], policy[96];
+    sqlite3 *db;
+    perilune_host *host;
+} world;
+
+static void write_file(const char *path, const char *text) {
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int open_world(void **state) {
+    world *w = calloc(1, sizeof *w);
+    char text[600];
+    perilune_config c;
+    snprintf(w->folder, sizeof w->folder, "/tmp/perilune_XXXXXX");
+    assert_non_null(mkdtemp(w->folder));
+    snprintf(w->file, sizeof w->file, "%s/x.db", w->folder);
+    snprintf(w->policy, sizeof w->policy, "%s/policy.lua", w->folder);
+    assert_int_equal(sqlite3_open(w->file, &w->db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(w->db, setup_sql, NULL, NULL, NULL), SQLITE_OK);
+    snprintf(
+        text, sizeof text,
+        "return { databases = {'%s'}, tables = { note = { read = true },\n"
+        "  user = { read = {'id', 'tenant', 'name'}, hidden = {'secret'}, insert = "
+        "true,\n"
+        "    update = {'name', 'tenant'}, delete = true, rows = 'tenant = :tenant' } } }",
+        w->file);
+    write_file(w->policy, text);
+    perilune_config_init(&c);
+    c.policy = w->policy;
+    if (perilune_host_new(&w->host, &c) != PERILUNE_OK)
+        fail_msg("%s", perilune_error_of(w->host)->message);
+    perilune_value file = {PERILUNE_TEXT, strlen(w->file), {.text = w->file}};
+    assert_int_equal(perilune_set(w->host, "file", &file), PERILUNE_OK);
+    if (perilune_run_string(w->host, "app", program, strlen(program), 0, NULL, NULL))
+        fail_msg("%s", perilune_error_of(w->host)->message);
+    *state = w;
+    return 0;
+}
+
+static int close_world(void **state) {
+    world *w = *state;
+    char command[100];
+    perilune_host_free(w->host);
+    sqlite3_close(w->db);
+    snprintf(command, sizeof command, "rm -r %s", w->folder);
+    assert_int_equal(system(command), 0);
+    free(w);
+    return 0;
+}
+
+/* Runs a text in a context of a tenant, which commits. */
+static void as_tenant(world *w, int tenant, const char *text) {
+    perilune_value v = {PERILUNE_INTEGER, 0, {.integer = tenant}};
+    assert_int_equal(perilune_context_push(w->host, NULL), PERILUNE_OK);
+    assert_int_equal(perilune_set(w->host, "tenant", &v), PERILUNE_OK);
+    if (perilune_run_string(w->host, "test", text, strlen(text), 0, NULL, NULL))
+        fail_msg("%s", perilune_error_of(w->host)->message);
+    if (perilune_context_pop(w->host, 1) != PERILUNE_OK)
+        fail_msg("%s", perilune_error_of(w->host)->message);
+}
+
+static int count(world *w, const char *sql) {
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_prepare_v2(w->db, sql, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int n = sqlite3_column_int(s, 0);
+    sqlite3_finalize(s);
+    return n;
+}
+
+static void queries(void **state) {
+    as_tenant(
+        *state, 1,
+        "assert(User.query:count() == 2) assert(User.query:get(2) == nil)\n"
+        "assert(User.query:get(1).name == 'Ann') assert(User.query:get(1).secret == "
+        "nil)\n"
+        "assert(Note.query:get(2).user == nil) assert(Note.query:get(1).user.id == 1)\n"
+        "assert(#Note.query:join(Note.user):all() == 1)\n"
+        "local U = db.aliased(User) assert(db.select(U.name):where(U.id:eq(2)):first() "
+        "== nil)\n"
+        "assert(#Note.query:options(db.joinedload(Note.user)):all() == 2)\n"
+        "assert(Note.query:where(Note.user:has(User.name:eq 'Bob')):count() == 0)");
+    as_tenant(*state, 2, "assert(User.query:one().name == 'Bob')");
+    as_tenant(*state, 3, "assert(User.query:first() == nil)");
+}
+
+static void plain_sql(void **state) {
+    as_tenant(*state, 1,
+              "refused 'select name from user' refused 'select id from user'\n"
+              "refused 'select count(*) from main.user' refused 'select * from user u'\n"
+              "refused 'update user set name = (select secret from user where id = 2)'\n"
+              "refused 'update user set name = secret' refused 'delete from user where "
+              "name = 1'\n"
+              ""
+              "refused 'insert into user select 9, 1, secret, 1 from user'\n"
+              "refused 'drop view \"user (rows)\"' refused 'create temp table user (a)'\n"
+              "refused \"update user set name = 'x' where id = 2 returning secret\"\n"
+              "assert(#x('select * from \"user (rows)\"'):all() == 2)");
+}
+
+static void changes(void **state) {
+    world *w = *state;
+    as_tenant(w, 1,
+              "User.query:get(1).name = 'Anne' db.session:commit()\n"
+              "db.session:add(User{tenant = 1, name = 'Dee'}) db.session:commit()\n"
+              "db.session:delete(User.query:get(3))");
+    assert_int_equal(count(w, "SELECT count(*) FROM user WHERE name IN ('Anne', 'Dee')"),
+                     2);
+    assert_int_equal(count(w, "SELECT count(*) FROM user WHERE id = 3 AND name = 'Cid'"),
+                     0);
+    as_tenant(w, 1,
+              "db.session:add(User{tenant = 2, name = 'Eve'})\n"
+              "assert(not db.session:try_commit()) db.session:rollback()\n"
+              "User.query:get(1).tenant = 2 assert(not db.session:try_commit())\n"
+              "db.session:rollback()");
+    as_tenant(
+        w, 1,
+        "x \"update user set name = 'gone' where id = 2\" x 'delete from user where "
+        "id = 2'");
+    as_tenant(w, 1,
+              "pcall(x, \"insert or replace into user values (2, 1, 'mine', 'm')\")");
+    assert_int_equal(count(w, "SELECT count(*) FROM user WHERE id = 2 AND name = 'Bob'"),
+                     1);
+    assert_int_equal(count(w, "SELECT count(*) FROM user WHERE tenant = 2"), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(queries, open_world, close_world),
+        cmocka_unit_test_setup_teardown(plain_sql, open_world, close_world),
+        cmocka_unit_test_setup_teardown(changes, open_world, close_world),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
