@@ -121,7 +121,7 @@ $(BUILD)/libperilune.a: $(CORE) $(GLUE) $(EMBED) $(OUTSIDE)
 static  = $(or $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l$(1))
 $(BUILD)/perilune: $(PROGRAM) $(BUILD)/libperilune.a
 	$(link) -Wl,-E,--exclude-libs,libgmp.a:libjansson.a -o $@ $^ -Wl,--whole-archive $(call static,lua5.4) \
-	  -Wl,--no-whole-archive $(call static,jansson) $(call static,gmp) -lsqlite3 -lm $(READLINE)
+	  -Wl,--no-whole-archive $(call static,jansson) $(call static,gmp) -lsqlite3 -lm -ldl
 
 # A Lua module must not bring a second liblua: the program that loads it has one.
 $(BUILD)/perilune.so: $(CORE) $(GLUE) $(OUTSIDE)

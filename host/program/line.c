@@ -42,8 +42,7 @@ static int read_plainly(lua_State *L, const char *prompt) {
 
 #if defined(PERILUNE_READLINE)
 
-#include <readline/history.h>
-#include <readline/readline.h>
+#include "readline_library.h"
 
 static int push_text(lua_State *L) {
     lua_pushstring(L, lua_touserdata(L, 1));
@@ -51,28 +50,46 @@ static int push_text(lua_State *L) {
 }
 
 /* The line is on the C heap, so the string is made under a protected call. */
-static int read_edited(lua_State *L, const char *prompt) {
-    char *text = readline(prompt);
+static int read_edited(lua_State *L, const struct readline_library *rl,
+                       const char *prompt) {
+    char *text = rl->read_line(prompt);
     if (text == NULL)
         return 0;
     lua_pushcfunction(L, push_text);
     lua_pushlightuserdata(L, text);
     int status = lua_pcall(L, 1, 1, 0);
-    rl_free(text);
+    rl->free_line(text);
     if (status != LUA_OK)
         lua_error(L);
     return 1;
 }
 
+/* The library, where there is a terminal to edit on. */
+static const struct readline_library *editor(void) {
+    const struct readline_library *rl = isatty(STDIN_FILENO) ? program_readline() : NULL;
+    if (rl)
+        *rl->name = "perilune";
+    return rl;
+}
+
 int program_read_line(lua_State *L, const char *prompt) {
-    rl_readline_name = "perilune";
-    return isatty(STDIN_FILENO) ? read_edited(L, prompt) : read_plainly(L, prompt);
+    const struct readline_library *rl = editor();
+    return rl ? read_edited(L, rl, prompt) : read_plainly(L, prompt);
 }
 
 /* ---- ^C ------------------------------------------------------------------------------
  */
 
 static volatile sig_atomic_t thrown_away;
+
+/* The line that is being read. */
+static struct completing {
+    const struct readline_library *rl;
+    lua_State *L;
+    int complete; /* stack index of the function */
+    int matches;  /* of the list that it returned */
+    lua_Integer next;
+} completing;
 
 static void on_sigint(int signal) {
     (void)signal;
@@ -89,27 +106,23 @@ static int get_character(FILE *stream) {
     sigprocmask(SIG_BLOCK, &only_sigint, &before);
     unsigned char c = '\n';
     ssize_t got = -1;
-    while (got < 0 && !thrown_away) {
-        if (ppoll(&input, 1, NULL, &before) > 0 && !thrown_away)
+    while (got < 0) {
+        int ready = ppoll(&input, 1, NULL, &before);
+        if (thrown_away)
+            break;
+        if (ready > 0)
             got = read(input.fd, &c, 1);
-        if (got < 0 && errno != EINTR && errno != EAGAIN)
+        if (got < 0 && ready != 0 && errno != EINTR && errno != EAGAIN)
             got = 0;
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (thrown_away)
-        rl_replace_line("", 0);
-    return got == 0 ? EOF : c;
+        completing.rl->replace_line("", 0);
+    return got == 0 ? EOF : c; /* thrown away: the end of the line */
 }
 
 /* ---- completion ----------------------------------------------------------------------
  */
-
-static struct completing {
-    lua_State *L;
-    int complete; /* stack index of the function */
-    int matches;  /* of the list that it returned */
-    lua_Integer next;
-} completing;
 
 /* Gives readline the matches one by one, each in memory that it will free. */
 static char *next_match(const char *word, int state) {
@@ -125,7 +138,7 @@ static char *next_match(const char *word, int state) {
 
 /* Protected, with the function: the list for the line up to the cursor. */
 static int find_matches(lua_State *L) {
-    lua_pushlstring(L, rl_line_buffer, (size_t)rl_point);
+    lua_pushlstring(L, *completing.rl->line, (size_t)*completing.rl->point);
     lua_call(L, 1, 1);
     if (!lua_istable(L, -1))
         lua_newtable(L);
@@ -136,38 +149,38 @@ static char **complete_word(const char *word, int start, int end) {
     lua_State *L = completing.L;
     (void)start;
     (void)end;
-    rl_attempted_completion_over = 1;
-    rl_completion_append_character = '\0';
+    *completing.rl->complete_no_files = 1;
+    *completing.rl->append_character = '\0';
     lua_pushcfunction(L, find_matches);
     lua_pushvalue(L, completing.complete);
     char **matches = NULL;
     if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
         completing.matches = lua_gettop(L);
-        matches = rl_completion_matches(word, next_match);
+        matches = completing.rl->matches(word, next_match);
     }
     lua_pop(L, 1);
     return matches;
 }
 
 int program_read_line_completing(lua_State *L, const char *prompt, int complete) {
-    if (!isatty(STDIN_FILENO))
+    const struct readline_library *rl = editor();
+    if (rl == NULL)
         return read_plainly(L, prompt);
     luaL_checkstack(L, LUA_MINSTACK, "completion");
-    rl_readline_name = "perilune";
-    rl_basic_word_break_characters = " \t\n\"\\'`@$><=;|&{}()[],+-*/%^~#.:!";
-    completing = (struct completing){.L = L, .complete = complete};
-    rl_attempted_completion_function = complete ? complete_word : NULL;
-    rl_getc_function = get_character;
-    rl_catch_signals = 0;
+    *rl->word_breaks = " \t\n\"\\'`@$><=;|&{}()[],+-*/%^~#.:!";
+    completing = (struct completing){.rl = rl, .L = L, .complete = complete};
+    *rl->complete = complete ? complete_word : NULL;
+    *rl->getc_function = get_character;
+    *rl->catch_signals = 0;
     thrown_away = 0;
     struct sigaction before, action = {.sa_handler = on_sigint};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, &before);
-    int got = read_edited(L, prompt);
+    int got = read_edited(L, rl, prompt);
     sigaction(SIGINT, &before, NULL);
-    rl_getc_function = rl_getc;
-    rl_catch_signals = 1;
-    rl_attempted_completion_function = NULL;
+    *rl->getc_function = rl->get_character;
+    *rl->catch_signals = 1;
+    *rl->complete = NULL;
     if (got && thrown_away) {
         lua_pop(L, 1);
         return -1;
@@ -179,27 +192,34 @@ int program_read_line_completing(lua_State *L, const char *prompt, int complete)
  */
 
 void program_remember_line(const char *text) {
-    if (text[0] != '\0')
-        add_history(text);
+    const struct readline_library *rl = editor();
+    if (rl && text[0] != '\0')
+        rl->add_history(text);
 }
 
 /* Times between the chunks in the file keep those of several lines together. */
-static void use_history(void) {
-    using_history();
-    history_comment_char = '#';
-    history_write_timestamps = 1;
+static const struct readline_library *history(void) {
+    const struct readline_library *rl = editor();
+    if (rl) {
+        rl->using_history();
+        *rl->history_comment = '#';
+        *rl->history_timestamps = 1;
+    }
+    return rl;
 }
 
 int program_load_history(const char *path) {
-    use_history();
-    return read_history(path) == 0;
+    const struct readline_library *rl = history();
+    return rl && rl->read_history(path) == 0;
 }
 
 int program_save_history(const char *path, int count) {
-    use_history();
-    stifle_history(count);
-    int written = write_history(path) == 0;
-    unstifle_history();
+    const struct readline_library *rl = history();
+    if (rl == NULL)
+        return 0;
+    rl->stifle_history(count);
+    int written = rl->write_history(path) == 0;
+    rl->unstifle_history();
     return written;
 }
 
