@@ -235,6 +235,21 @@ describe("a relationship", function()
     assert.error_matches(function() User.query:first().done = {} end, "viewonly")
   end)
 
+  it("by functions that speak of models declared later", function()
+    local Team
+    local Player = db.Model "Player" { id = id(), name = text(), team_id = to "team.id",
+      team = db.relationship { "Team",
+        primaryjoin = function() return db.models.Player.team_id:eq(Team.id) end } }
+    assert.truthy(Player.id)
+    Team = db.Model "Team" { id = id(), players = db.relationship { "Player", back_populates = "team",
+      foreign_keys = function() return Player.team_id end, order_by = function() return Player.name:desc() end } }
+    db:create_all()
+    db.session:add(Team { players = { Player { name = "a" }, Player { name = "b" } } })
+    db.session:commit()
+    db.session:expunge_all()
+    assert.equal("b a", names(Team.query:one().players))
+  end)
+
   it("to an association object", function()
     local A = db.Model "A" { id = id(), name = text(),
       links = db.relationship { "Link", back_populates = "a", cascade = "all, delete-orphan" } }

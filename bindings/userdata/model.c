@@ -48,9 +48,23 @@ void plua_push_instance_meta(lua_State *L, const pl_mapper *m) {
     lua_remove(L, -2);
 }
 
+/* Arguments of relationships that are functions are called now: see relationship.lua. */
+static void settle_declarations(lua_State *L, plua_db *db) {
+    luaL_checkstack(L, 4, "configure");
+    plua_shared(L);
+    if (lua_getfield(L, -1, "settle_declarations") == LUA_TFUNCTION) {
+        plua_push_db(L, db);
+        lua_call(L, 1, 0);
+        lua_pop(L, 1);
+    } else {
+        lua_pop(L, 2);
+    }
+}
+
 void plua_configure(lua_State *L, plua_db *db) {
     if (!db->registry.dirty)
         return;
+    settle_declarations(L, db);
     for (plua_engine *e = db->engines; e; e = e->next)
         plua_check(L, pl_metadata_resolve(&e->md, plua_err(L)));
     plua_check(L, pl_registry_configure(&db->registry, plua_err(L)));
@@ -370,6 +384,21 @@ static int model_relation(lua_State *L) {
     return 0;
 }
 
+/* core.relation_arguments(model, name, args): all arguments of a relationship that was
+** declared with some of them only, before it is configured. */
+static int relation_arguments(lua_State *L) {
+    plua_model *model = check_model(L, 1);
+    pl_relation *r = pl_mapper_relation(model->mapper, luaL_checkstring(L, 2));
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    if (!r || r->configured)
+        return 0;
+    pl_relation_args args = {.lazy = -1};
+    read_args(L, model, &args);
+    r->args = args;
+    return 0;
+}
+
 /* core.model_refresh(model): members again, after a relationship reached a subclass. */
 static int model_refresh(lua_State *L) {
     check_model(L, 1);
@@ -666,6 +695,7 @@ int plua_open_model(lua_State *L) {
         {"model_set", model_set},
         {"model_criterion", model_criterion},
         {"alias_model", alias_model},
+        {"relation_arguments", relation_arguments},
         {"model_relation", model_relation},
         {"model_members", model_members},
         {"model_refresh", model_refresh},

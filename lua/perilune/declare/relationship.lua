@@ -114,10 +114,30 @@ local function expression(v)
   return v
 end
 
---- Whether arguments speak of columns, so that the target must be there first.
+local column_options = { "foreign_keys", "remote_side", "primaryjoin", "secondaryjoin", "order_by" }
+
+--- Whether arguments speak of columns, so that the target must be there first. Functions
+-- are called when the models are first used, and may speak of any.
 local function needs_target(o)
-  return o.foreign_keys ~= nil or o.remote_side ~= nil or o.primaryjoin ~= nil
-    or o.secondaryjoin ~= nil or o.order_by ~= nil
+  for _, name in ipairs(column_options) do
+    if o[name] ~= nil and type(o[name]) ~= "function" then return true end
+  end
+  return false
+end
+
+--- The options without those that are functions of columns; nil when there are none such.
+local function without_functions(o)
+  local out
+  for _, name in ipairs(column_options) do
+    if type(o[name]) == "function" then
+      if not out then
+        out = {}
+        for k, v in pairs(o) do out[k] = v end
+      end
+      out[name] = nil
+    end
+  end
+  return out
 end
 
 --- The arguments of a relationship as the core wants them.
@@ -198,9 +218,32 @@ end
 
 local function add_relation(db, model, name, target, o, extra)
   extra.name = name
-  core.model_relation(model, name, relation_args(db, model, target, o, extra))
+  local some = without_functions(o)
+  core.model_relation(model, name, relation_args(db, model, target, some or o, extra))
+  if some then
+    local d = core.db_table(db)
+    d.unsettled = d.unsettled or {}
+    table.insert(d.unsettled, function()
+      core.relation_arguments(model, name, relation_args(db, model, target, o, extra))
+    end)
+  end
   subclasses(db, model, core.model_refresh)
   if o.collection_class then ordering.attach(db, model, name, o.collection_class) end
+end
+
+--- Calls what was declared as a function: the models are about to be used. What fails is
+-- tried again at the next use.
+function shared.settle_declarations(db)
+  local d = core.db_table(db)
+  local unsettled = d.unsettled or {}
+  d.unsettled = nil
+  for i, settle in ipairs(unsettled) do
+    local done, err = pcall(settle)
+    if not done then
+      d.unsettled = table.move(unsettled, i, #unsettled, 1, {})
+      error(err, 0)
+    end
+  end
 end
 
 --- The target of a backref must not have the name already.
