@@ -309,8 +309,8 @@ install: all
 	install -m 644 host/perilune.1 $(TO)/share/man/man1/perilune.1
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' \
 	  '' 'Name: perilune' 'Description: object-relational mapper in C for Lua 5.4' \
-	  'Version: $(VERSION)' 'Requires: lua5.4' 'Requires.private: $(LIBRARIES)' \
-	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lperilune' 'Libs.private: -lm' \
+	  'Version: $(VERSION)' 'Requires.private: lua5.4 $(LIBRARIES)' \
+	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lperilune' 'Libs.private: -lm -lpthread' \
 	  >$(TO)/lib/pkgconfig/perilune.pc
 
 clean:
