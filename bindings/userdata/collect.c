@@ -209,6 +209,8 @@ static void unlink_item(plua_unit *u, int owner, pl_object *o, pl_relation *r, i
     (void)owner;
     if (!(b->status & PL_OBJ_KEYED) || !(o->status & PL_OBJ_KEYED))
         return;
+    if (pl_object_state(b) == PL_DELETED || (b->status & PL_OBJ_ERASED))
+        return; /* its rows went with it */
     const pl_object *x = writes_links(r) ? o : b, *y = writes_links(r) ? b : o;
     lua_pushfstring(L, "%p:%p:%p", (const void *)r->secondary, (const void *)x,
                     (const void *)y);

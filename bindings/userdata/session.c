@@ -345,6 +345,8 @@ static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
             o->status &= ~(uint32_t)PL_OBJ_DELETING;
         return o == s->adding;
     }
+    if (o != s->adding && (o->status & PL_OBJ_ERASED))
+        return false; /* a list that was not read since still has it */
     check_addable(L, s, idx, o);
     if (s->db->session_events)
         plua_event_object(L, s, "before_attach", idx);

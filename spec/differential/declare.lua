@@ -49,7 +49,8 @@ Models.__index = Models
 -- "Node.id" or "edge.source_id" as a column.
 function Models:column(path)
   local owner, name = path:match "^(.-)%.(.*)$"
-  if self.classes[owner] then return self.classes[owner][name] end
+  local class = self.classes[owner] or self.db.models[owner]
+  if class then return class[name] end
   return self.tables[owner].c[name]
 end
 

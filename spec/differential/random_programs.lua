@@ -35,7 +35,10 @@ local function one_to_many(r, parent, child, list, reference)
   elseif link.nullable == false then
     back.leave_to_database = true
   end
-  if r:one_in(4) then back.lazy = r:pick { "joined", "selectin" } end
+  if r:one_in(4) then
+    local lazy = r:pick { "joined", "selectin" }
+    if cascade ~= "passive" then back.lazy = lazy end
+  end
   if parent == child then link.nullable = nil end
   local column = reference .. "_id"
   table.insert(child.columns, fk(column, parent.table .. ".id", link))

@@ -130,6 +130,7 @@ class Program:
         self.vars = {}
         self.nested = []
         self.ears = None
+        self.stale = False
 
     def state(self, obj):
         found = sa.inspect(obj)
@@ -172,7 +173,7 @@ class Program:
             torn, inside = self.torn(), self.session.in_nested_transaction()
             event = self.guarded(op)
             failed = event["result"][:1] == ["error"]
-            if self.lost(op) or (torn and failed):
+            if self.lost(op) or (failed and (torn or self.stale)):
                 raise Fault(events)
             events.append(event)
             if inside and (failed or op[0] == "rollback"):
@@ -230,10 +231,12 @@ class Program:
         return state in ("deleted", "detached")
 
     def event(self, op):
+        self.stale = False
         try:
             result = getattr(self, "o_" + op[0])(*op[1:])
         except Exception as err:
             result = ["error", type(err).__name__]
+            self.stale = "has been deleted" in str(err)
         found = {"result": ["done"] if result is None else result, "states": self.states(),
                  "changes": self.world.traffic.take()}
         if self.ears:
