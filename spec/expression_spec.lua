@@ -246,6 +246,15 @@ describe("an expression", function()
       check(User.data.a:eq "x", "JSON_QUOTE(JSON_EXTRACT(user.data, ?)) = ?", '$."a"', "x")
     end)
 
+    it("by keys that are names of methods", function()
+      check(User.data:json_path("label", 2, "in_"):as_string():eq "x", "JSON_EXTRACT(user.data, ?) = ?",
+        '$."label"[1]."in_"', "x")
+      check(User.data.a:json_path "like":as_integer():eq(1), "JSON_EXTRACT(user.data, ?) = ?",
+        '$."a"."like"', 1)
+      assert.equal("ArgumentError", blog.error(function() return User.data:json_path() end).name)
+      assert.equal("TypeError", blog.error(function() return User.age:json_path "a" end).name)
+    end)
+
     it("by keys of any characters, as they are written in the document", function()
       local keys = { "ключ", "a\\b", "tab\t", "e\u{301}", "😀", "a.b", "$", "[0]", "'" }
       for _, key in ipairs(keys) do

@@ -80,11 +80,36 @@ int plua_json_index(lua_State *L) {
     return 1;
 }
 
-static int as(lua_State *L, pl_kind kind, int op, const char *method) {
+static const pl_node *self_json(lua_State *L, const char *method) {
     const pl_node *self = plua_self(L, PLUA_IS_EXPRESSION, PLUA_EXPRESSION, method);
     if (!self->type || pl_type_storage(self->type)->kind != PL_K_JSON)
         plua_raise(L, PL_ETYPE, "'%s' is a method of JSON values, this is %s", method,
                    plua_node_name(L, self));
+    return self;
+}
+
+/*** The value under keys and positions, also under keys that are names of methods:
+data:json_path("label", 1) is data["label"][1], were label not a method.
+@function Expression:json_path
+@param ... strings and integers
+@treturn Expression */
+static int expr_json_path(lua_State *L) {
+    const pl_node *self = self_json(L, "json_path");
+    int n = lua_gettop(L);
+    if (n < 2)
+        plua_raise(L, PL_EARGUMENT, "json_path expects keys and positions");
+    luaL_checkstack(L, 5, "json_path");
+    push_path(L, self);
+    for (int i = 2; i <= n; i++) {
+        push_step(L, i);
+        lua_concat(L, 2);
+    }
+    push_json(L, self, PLUA_JSON, n + 1);
+    return 1;
+}
+
+static int as(lua_State *L, pl_kind kind, int op, const char *method) {
+    const pl_node *self = self_json(L, method);
     lua_settop(L, 1);
     push_path(L, self);
     pl_node *n = push_json(L, self, kind == PL_K_JSON ? PLUA_JSON : PLUA_EXPRESSION, 2);
@@ -129,7 +154,10 @@ static int expr_as_json(lua_State *L) {
     return as(L, PL_K_JSON, PL_JSON_VALUE, "as_json");
 }
 
-const luaL_Reg plua_json_methods[] = {
-    {"as_string", expr_as_string}, {"as_integer", expr_as_integer},
-    {"as_float", expr_as_float},   {"as_boolean", expr_as_boolean},
-    {"as_json", expr_as_json},     {NULL, NULL}};
+const luaL_Reg plua_json_methods[] = {{"as_string", expr_as_string},
+                                      {"as_integer", expr_as_integer},
+                                      {"as_float", expr_as_float},
+                                      {"as_boolean", expr_as_boolean},
+                                      {"as_json", expr_as_json},
+                                      {"json_path", expr_json_path},
+                                      {NULL, NULL}};

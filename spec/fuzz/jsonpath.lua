@@ -38,10 +38,9 @@ local function check_path(keys)
   end
   local ok, path = pcall(function()
     for _, key in ipairs(keys) do
-      local step = expected[key]
+      expected = #keys % 2 == 0 and expected:json_path(key) or expected[key]
       -- The name of a method is that method.
-      if type(step) == "function" then perilune.error("ArgumentError", "a method") end
-      expected = step
+      if type(expected) == "function" then perilune.error("ArgumentError", "a method") end
     end
     return expected:as_string()
   end)
