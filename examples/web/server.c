@@ -62,6 +62,7 @@ static int64_t version_of(const char *folder) {
             continue;
         version = (int64_t)((uint64_t)version * 31 + (uint64_t)st.st_mtim.tv_sec);
         version = (int64_t)((uint64_t)version * 31 + (uint64_t)st.st_mtim.tv_nsec);
+        version = (int64_t)((uint64_t)version * 31 + (uint64_t)st.st_size);
     }
     if (dir)
         closedir(dir);

@@ -109,10 +109,13 @@ describe("examples/web", function()
     local main = read(folder .. "/app/main.lua")
     write(folder .. "/app/main.lua", (main:gsub('page%("Blog"', 'page("News"')))
     assert.truthy((curl "/"):find("<h1>News</h1>", 1, true))
+    os.execute "sleep 0.05"
     write(folder .. "/app/main.lua", "this is not Lua")
     assert.truthy((curl "/"):find("<h1>", 1, true))
+    os.execute "sleep 0.05"
     write(folder .. "/app/main.lua", main)
-    assert.truthy((curl "/"):find("<h1>Blog</h1>", 1, true))
+    local body = curl "/"
+    assert.truthy(body:find("<h1>Blog</h1>", 1, true), body .. read(folder .. "/err"))
   end)
 
   it("loses no write under load", function()
