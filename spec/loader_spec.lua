@@ -475,3 +475,45 @@ describe("loading as declared", function()
     assert.equal(0, #n.User.query:order_by(n.User.id:desc()):first().posts)
   end)
 end)
+
+describe("loading of models that inherit", function()
+  it("is the same in every way, and of one class where that is asked for", function()
+    local db = perilune.open "sqlite://"
+    local function id() return db.Column { db.Integer, primary_key = true } end
+    local Person = db.Model "Person" { id = id(), kind = db.Column { db.String(8) }, name = db.Column { db.String(8) },
+      firm_id = db.Column { db.Integer, db.ForeignKey "firm.id" },
+      __mapper_args__ = { polymorphic_on = "kind", polymorphic_identity = "person" } }
+    local Engineer = db.Model "Engineer" { __inherits__ = Person, __tablename__ = "engineer",
+      id = db.Column { db.Integer, db.ForeignKey "person.id", primary_key = true },
+      lang = db.Column { db.String(8) }, __mapper_args__ = { polymorphic_identity = "engineer" } }
+    local Manager = db.Model "Manager" { __inherits__ = Person, bonus = db.Column(db.Integer),
+      __mapper_args__ = { polymorphic_identity = "manager" } }
+    local Firm = db.Model "Firm" { id = id(), name = db.Column { db.String(8) },
+      people = db.relationship { "Person", order_by = "Person.id", backref = "firm" },
+      boss_id = db.Column { db.Integer, db.ForeignKey { "engineer.id", use_alter = true, name = "boss" } },
+      boss = db.relationship { "Engineer", foreign_keys = "Firm.boss_id", post_update = true } }
+    db:create_all()
+    local e = Engineer { name = "e", lang = "c" }
+    db.session:add(Firm { name = "f", boss = e,
+      people = { Person { name = "p" }, e, Manager { name = "m", bonus = 3 } } })
+    db.session:add(Firm { name = "g" })
+    db.session:commit()
+    for _, way in ipairs { "lazyload", "joinedload", "selectinload", "subqueryload" } do
+      local load = db[way]
+      db.session:expunge_all()
+      local firms = Firm.query:order_by(Firm.id):options(load(Firm.people), load(Firm.boss)):all()
+      assert.equal("p,e,m", names(firms[1].people), way)
+      assert.equal("c", firms[1].boss.lang, way)
+      assert.equal(3, firms[1].people[3].bonus, way)
+      assert.equal(0, #firms[2].people, way)
+      assert.is_nil(firms[2].boss, way)
+      db.session:expunge_all()
+      firms = Firm.query:order_by(Firm.id):options(load(Firm.people:of_type(Engineer))):all()
+      assert.equal("e", names(firms[1].people), way)
+      db.session:expunge_all()
+      firms = Firm.query:order_by(Firm.id):options(load(Firm.people:of_type(Manager))):all()
+      assert.equal("m", names(firms[1].people), way)
+    end
+    db:close()
+  end)
+end)
