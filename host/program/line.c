@@ -106,7 +106,7 @@ static int get_character(FILE *stream) {
     sigprocmask(SIG_BLOCK, &only_sigint, &before);
     unsigned char c = '\n';
     ssize_t got = -1;
-    while (got < 0) {
+    while (got < 0 && !thrown_away) {
         int ready = ppoll(&input, 1, NULL, &before);
         if (thrown_away)
             break;
