@@ -1,5 +1,6 @@
--- Loaded by busted before the first spec. Checks the interpreter, and after every spec
--- file that it left nothing open: descriptors, and what the library itself counts.
+-- Loaded by busted before the first spec. Checks the interpreter, after every spec that no
+-- statement is left open, and after every file that it left nothing open: descriptors, and
+-- what the library itself counts.
 -- A spec that opens a file or a database closes it in teardown or finally.
 
 local busted = require "busted"
@@ -71,6 +72,25 @@ busted.subscribe({ "file", "end" }, function(file)
   if #leaks > 0 then
     error(("%s left open: %s"):format(file.name, table.concat(leaks, ", ")), 0)
   end
+  return nil, true
+end)
+
+-- After each spec: the statements that results hold.
+local function open_statements()
+  return open_in_library().open_statements or 0
+end
+
+local statements_before = 0
+
+busted.subscribe({ "test", "start" }, function()
+  statements_before = open_statements()
+  return nil, true
+end)
+
+busted.subscribe({ "test", "end" }, function(element)
+  if open_statements() > statements_before then collect() end
+  local more = open_statements() - statements_before
+  if more > 0 then error(("%s left %d statements open"):format(element.name, more), 0) end
   return nil, true
 end)
 
