@@ -231,7 +231,8 @@ static pl_code check_sqlite(pl_uri *u, pl_arena *a, pl_error *err) {
     if (u->driver && strcmp(u->driver, "pysqlite") != 0 &&
         strcmp(u->driver, "aiosqlite") != 0)
         return pl_fail(err, PL_ENOMODULE,
-                       "Can't load plugin: perilune.dialects:sqlite.%s", u->driver);
+                       "Can't load plugin: perilune.dialects:sqlite.%s; the forms are %s",
+                       u->driver, forms);
     if (u->user || u->password || u->host || u->port) {
         const char *masked = pl_uri_masked(u, a);
         return pl_fail(err, PL_EARGUMENT,
@@ -254,7 +255,9 @@ static pl_code check_dialect(pl_uri *u, pl_arena *a, pl_error *err) {
         return check_sqlite(u, a, err);
     if (strcmp(u->dialect, "postgresql") == 0)
         return PL_OK;
-    pl_fail(err, PL_ENOMODULE, "Can't load plugin: perilune.dialects:%s", u->dialect);
+    pl_fail(err, PL_ENOMODULE,
+            "Can't load plugin: perilune.dialects:%s; the forms are %s", u->dialect,
+            forms);
     return pl_hint(err, "the dialects are sqlite and postgresql");
 }
 
