@@ -86,7 +86,18 @@ describe("a database URI", function()
     end
     raises("ArgumentError", "needs a database URI, got nil", perilune.open)
     raises("ArgumentError", "needs a database URI, got number", perilune.open, { 5 })
-    raises("NoSuchModuleError", "Can't load plugin: perilune.dialects:foo", perilune.open, "foo://")
+    for uri, plugin in pairs {
+      ["foo://bar"] = "foo", ["mysql://h/db"] = "mysql", ["sqlite+nope://"] = "sqlite.nope",
+    } do
+      local ok, err = pcall(perilune.open, uri)
+      assert.is_false(ok)
+      assert.equal("NoSuchModuleError", err.name)
+      assert.is_true(err:is "ArgumentError")
+      for _, text in ipairs { "perilune.dialects:" .. plugin .. ";", "sqlite:// (memory)",
+        "sqlite:////absolute/path/to/file.db", "postgresql://user:password@host:port/database" } do
+        assert.truthy(err.message:find(text, 1, true), err.message)
+      end
+    end
   end)
 
   it("never gives its password away", function()
@@ -313,6 +324,24 @@ describe("binds", function()
     raises("UnboundExecutionError", "Bind key 'nowhere' is not in the BINDS",
       Lost.query.all, Lost.query)
     raises("UnboundExecutionError", "nowhere", db.create_all, db)
+  end)
+
+  it("of a key that nobody configured are named in the error", function()
+    local db = open("sqlite://", { binds = { two = "sqlite://", one = "sqlite://" } })
+    db.Model "Plain" { id = db.Column{ db.Integer, primary_key = true } }
+    for _, method in ipairs { "create_all", "drop_all" } do
+      for _, given in ipairs { "zzz", { bind = "zzz" }, { bind_key = "zzz" }, { bind = { "one", "zzz" } } } do
+        local err = raises("UnboundExecutionError", "Bind key 'zzz' is not in the BINDS", db[method], db, given)
+        assert.equal("the bind keys are one, two", err.hint)
+      end
+      raises("ArgumentError", "a bind key is a string, got number", db[method], db, { bind = 5 })
+      assert.equal(0, #db[method](db, "one"))
+    end
+    raises("UnboundExecutionError", "Bind key 'zzz'", require "perilune.reflect".inspector, db, "zzz")
+    local err = raises("UnboundExecutionError", "Bind key 'zzz'", function()
+      return open "sqlite://":create_all "zzz"
+    end)
+    assert.equal("there are no bind keys", err.hint)
   end)
 
   it("may be all there is", function()

@@ -408,11 +408,30 @@ end
 
 -- ---- tables -----------------------------------------------------------------------
 
---- The bind keys that the option `bind` names: { false } for all, nil inside for the default.
-local function chosen_binds(bind)
+--- Raises for a bind key that the configuration in force does not have.
+function database.need_bind(db, key)
+  if type(key) ~= "string" then
+    raise("ArgumentError", "a bind key is a string, got " .. (core.class(key) or type(key)),
+      "db.null is the default database")
+  end
+  local known = {}
+  for name in pairs(modules.engine.all(db, current_site(core.db_table(db)))) do
+    if name == key then return end
+    if name ~= null then known[#known + 1] = name end
+  end
+  table.sort(known)
+  raise("UnboundExecutionError", ("Bind key '%s' is not in the BINDS of the configuration"):format(key),
+    #known > 0 and "the bind keys are " .. table.concat(known, ", ") or "there are no bind keys")
+end
+
+--- The bind keys that the option `bind` names: { false } for all, db.null inside for the default.
+local function chosen_binds(db, bind)
   if bind == nil or bind == "__all__" then return { false } end
-  if type(bind) == "table" and core.class(bind) == nil then return bind end
-  return { bind }
+  if type(bind) ~= "table" or core.class(bind) ~= nil then bind = { bind } end
+  for _, key in ipairs(bind) do
+    if key ~= null then database.need_bind(db, key) end
+  end
+  return bind
 end
 
 local function chosen_tables(list)
@@ -445,14 +464,16 @@ local function make_tables(db, what, run, given)
   if type(given) == "string" or given == null then given = { bind = given } end
   given = options.expect("the options of " .. what, given, "table") or {}
   options.check("db:" .. what, given, table_options)
+  local bind = given.bind
+  if bind == nil then bind = given.bind_key end
+  local binds = chosen_binds(db, bind)
   if not any_tables(db) then
     raise("InvalidRequestError", "no models are defined on this database",
       "did you require the files that define them?")
   end
-  local tables, bind = chosen_tables(given.tables), given.bind
-  if bind == nil then bind = given.bind_key end
+  local tables = chosen_tables(given.tables)
   local done
-  for _, key in ipairs(chosen_binds(bind)) do
+  for _, key in ipairs(binds) do
     if key == null then key = nil end
     local some = run(db, key, tables)
     if not done then

@@ -392,6 +392,7 @@ end
 
 --- An inspector of a db's default database or of a bind.
 function reflect.inspector(db, bind_key)
+  if bind_key ~= nil then require "perilune.database".need_bind(db, bind_key) end
   return setmetatable({ db = db, bind_key = bind_key }, meta)
 end
 
