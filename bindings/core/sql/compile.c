@@ -240,7 +240,7 @@ static void copy_columns(pl_compiler *c, pl_query *q, pl_arena *arena, pl_compil
     pl_outcol *columns = pl_arena_array(arena, q->nitems, sizeof *columns);
     bool *taken = pl_scratch(c, q->nitems + 1);
     for (size_t i = 0; columns && taken && i < q->nitems; i++) {
-        pl_item *item = &q->items[i];
+        pl_select_item *item = &q->items[i];
         const char *name = pl_item_name(c, q, item);
         columns[i].column = item->column;
         columns[i].type = item->type;

@@ -77,7 +77,7 @@ static void write_returning(pl_compiler *c, pl_query *q, bool aliased) {
     c->scope->hidden = aliased;
     pl_put(c, " RETURNING ");
     for (size_t i = 0; i < q->nitems && !pl_failed(c); i++) {
-        const pl_item *item = &q->items[i];
+        const pl_select_item *item = &q->items[i];
         pl_put(c, i > 0 ? ", " : "");
         pl_write_in(c, item->node, PL_AS_VALUE, PL_L_ANY);
         if (item->label) {

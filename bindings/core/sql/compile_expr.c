@@ -41,7 +41,7 @@ static void write_result_column(pl_compiler *c, const pl_node *n) {
     pl_query *q = c->scope->query;
     size_t found = q->nitems, same = 0;
     for (size_t i = 0; i < q->nitems; i++) {
-        const pl_item *item = &q->items[i];
+        const pl_select_item *item = &q->items[i];
         bool is_it = n->ref ? item->column == n->ref
                             : item->label && strcmp(item->label, n->text) == 0;
         if (is_it && found == q->nitems)
@@ -60,7 +60,7 @@ static void write_result_column(pl_compiler *c, const pl_node *n) {
         const char *other = pl_item_name(c, q, &q->items[i]);
         same += other && strcmp(other, name) == 0;
     }
-    const pl_item *item = &q->items[found];
+    const pl_select_item *item = &q->items[found];
     bool sure = item->label || (q->sole && pl_column_key(c, item->node) == q->sole);
     if (name && same == 1 && sure)
         pl_put_name(c, name);

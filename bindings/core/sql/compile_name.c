@@ -106,14 +106,14 @@ void pl_put_source(pl_compiler *c, const pl_node *source) {
 /* ---- select items ---- */
 
 typedef struct items {
-    pl_item *v;
+    pl_select_item *v;
     size_t n, cap;
 } items;
 
 static void add_item(pl_compiler *c, items *list, pl_node *node, bool entity) {
     if (list->n == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 8;
-        pl_item *v = pl_scratch(c, cap * sizeof *v);
+        pl_select_item *v = pl_scratch(c, cap * sizeof *v);
         if (!v)
             return;
         if (list->n > 0)
@@ -121,8 +121,8 @@ static void add_item(pl_compiler *c, items *list, pl_node *node, bool entity) {
         list->v = v;
         list->cap = cap;
     }
-    pl_item *item = &list->v[list->n++];
-    *item = (pl_item){.node = node, .type = pl_node_type(node), .entity = entity};
+    pl_select_item *item = &list->v[list->n++];
+    *item = (pl_select_item){.node = node, .type = pl_node_type(node), .entity = entity};
     if (node->kind == PL_N_LABEL) {
         item->label = node->text;
         item->node = node->kids[0];
@@ -171,7 +171,7 @@ static void add_source(pl_compiler *c, items *list, pl_node *source) {
     if (q)
         pl_name_items(c, q);
     for (size_t i = 0; q && i < q->nitems; i++) {
-        pl_item *item = &q->items[i];
+        pl_select_item *item = &q->items[i];
         add_column(c, list, source, item->column, pl_item_name(c, q, item), item->type);
     }
     if (!t && !stmt)
@@ -184,7 +184,8 @@ static bool is_source(const pl_node *n) {
            n->kind == PL_N_VALUES || n->kind == PL_N_TABLEFUNC;
 }
 
-void pl_make_items(pl_compiler *c, const pl_list *nodes, pl_item **out, size_t *n) {
+void pl_make_items(pl_compiler *c, const pl_list *nodes, pl_select_item **out,
+                   size_t *n) {
     items list = {0};
     for (size_t i = 0; i < nodes->n && !pl_failed(c); i++) {
         pl_node *node = nodes->v[i];
@@ -236,7 +237,7 @@ static const char *invented_name(pl_compiler *c, const pl_node *n) {
     return pl_generate_name(c, dot ? dot + 1 : n->text);
 }
 
-const char *pl_item_name(pl_compiler *c, pl_query *q, pl_item *item) {
+const char *pl_item_name(pl_compiler *c, pl_query *q, pl_select_item *item) {
     (void)q;
     if (!item->name)
         item->name = item->label ? item->label : natural_name(c, item->node);
@@ -245,16 +246,16 @@ const char *pl_item_name(pl_compiler *c, pl_query *q, pl_item *item) {
     return item->name;
 }
 
-static bool is_taken(const pl_query *q, const pl_item *before, const char *name) {
-    for (const pl_item *i = q->items; i < before; i++)
+static bool is_taken(const pl_query *q, const pl_select_item *before, const char *name) {
+    for (const pl_select_item *i = q->items; i < before; i++)
         if (i->name && strcmp(i->name, name) == 0)
             return true;
     return false;
 }
 
 /* table_column, or with a number behind when that is taken as well. */
-static const char *distinct_name(pl_compiler *c, const pl_query *q, const pl_item *item,
-                                 const char *name) {
+static const char *distinct_name(pl_compiler *c, const pl_query *q,
+                                 const pl_select_item *item, const char *name) {
     const pl_node *column = wrapped_column(item->node);
     const pl_column *col = column ? column->ref : NULL;
     const pl_node *source = column && column->nkids > 0 ? column->kids[0] : NULL;
@@ -275,7 +276,7 @@ void pl_name_items(pl_compiler *c, pl_query *q) {
         return;
     q->named = true;
     for (size_t i = 0; i < q->nitems && !pl_failed(c); i++) {
-        pl_item *item = &q->items[i];
+        pl_select_item *item = &q->items[i];
         const char *name = item->label ? item->label : natural_name(c, item->node);
         if (name && is_taken(q, item, name))
             name = distinct_name(c, q, item, name);
@@ -285,7 +286,7 @@ void pl_name_items(pl_compiler *c, pl_query *q) {
 
 /* ---- columns of derived tables ---- */
 
-static bool is_asked_for(pl_compiler *c, pl_query *q, pl_item *item,
+static bool is_asked_for(pl_compiler *c, pl_query *q, pl_select_item *item,
                          const pl_node *column) {
     if (!column->text)
         return item->column == column->ref;

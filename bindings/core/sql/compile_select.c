@@ -42,7 +42,7 @@ static bool is_indifferent(const pl_query *q) {
 }
 
 /* The label to write: what the user wrote, and what makes the name of a column known. */
-static const char *label_of(pl_compiler *c, pl_query *q, pl_item *item,
+static const char *label_of(pl_compiler *c, pl_query *q, pl_select_item *item,
                             pl_select_use use) {
     if (item->label && use != PL_USE_DERIVED)
         return item->label;
@@ -59,7 +59,8 @@ static const char *label_of(pl_compiler *c, pl_query *q, pl_item *item,
     return said ? NULL : name;
 }
 
-static void write_item(pl_compiler *c, pl_query *q, pl_item *item, pl_select_use use) {
+static void write_item(pl_compiler *c, pl_query *q, pl_select_item *item,
+                       pl_select_use use) {
     pl_write_in(c, item->node, PL_AS_VALUE, PL_L_ANY);
     const char *label = label_of(c, q, item, use);
     if (label) {

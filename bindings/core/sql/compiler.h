@@ -33,7 +33,7 @@ typedef struct pl_fragment {
 } pl_fragment;
 
 /* One column that a statement returns. */
-typedef struct pl_item {
+typedef struct pl_select_item {
     pl_node *node;           /* without its label */
     const char *label;       /* written by the user, or NULL */
     const char *name;        /* exposed; NULL until pl_item_name is asked */
@@ -41,7 +41,7 @@ typedef struct pl_item {
     const pl_type *type;
     bool entity; /* part of an entity: read by position only */
     bool open;   /* raw text or a star: how many columns is not known */
-} pl_item;
+} pl_select_item;
 
 /* A statement taken apart: its clauses by kind, in the order they were added. */
 typedef struct pl_query {
@@ -52,7 +52,8 @@ typedef struct pl_query {
     pl_node *limit, *offset; /* NULL: none */
     pl_node *for_update, *correlate, *from_select, *conflict;
     bool distinct;
-    pl_item *items; /* columns flattened; a compound has those of its first member */
+    pl_select_item
+        *items; /* columns flattened; a compound has those of its first member */
     size_t nitems;
     const void *sole; /* key of the only source in FROM, once that is known, or NULL */
     bool named;       /* exposed names of a derived table were given */
@@ -192,11 +193,11 @@ const pl_table *pl_source_table(const pl_node *source);
 const char *pl_generate_name(pl_compiler *c, const char *base);
 
 /* Flattens select items to columns. */
-void pl_make_items(pl_compiler *c, const pl_list *nodes, pl_item **out, size_t *n);
+void pl_make_items(pl_compiler *c, const pl_list *nodes, pl_select_item **out, size_t *n);
 
 /* Gives the columns of a derived table names that are unique. */
 void pl_name_items(pl_compiler *c, pl_query *q);
-const char *pl_item_name(pl_compiler *c, pl_query *q, pl_item *item);
+const char *pl_item_name(pl_compiler *c, pl_query *q, pl_select_item *item);
 
 /* The name of a column as its source exposes it; NULL: it has none such (no error set) */
 const char *pl_exposed_name(pl_compiler *c, const pl_node *column);
