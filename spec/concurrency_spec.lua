@@ -111,3 +111,84 @@ describe("processes that write at once", function()
     assert.is_false(db.session:in_transaction())
   end)
 end)
+
+describe("a text that writes", function()
+  local folder, uri, other, db
+
+  before_each(function()
+    folder = run.folder()
+    uri = "sqlite:///" .. folder .. "/x.db"
+    other = perilune.open(uri)
+    db = perilune.open(uri, { busy_timeout = 30 })
+    other.session:execute(other.text "create table t (a)")
+    other.session:commit()
+  end)
+
+  after_each(function()
+    db:close()
+    other:close()
+    run.remove(folder)
+  end)
+
+  local function insert(of, value)
+    return of.session:execute(of.text "insert into t values (:a)", { a = value })
+  end
+
+  local function failure(fn, ...)
+    local ok, err = pcall(fn, ...)
+    assert.is_false(ok)
+    return err.name
+  end
+
+  it("takes no lock when it is only explained", function()
+    db.session:execute(db.text "explain insert into t values (1)")
+    insert(other, 1)
+    other.session:commit()
+    assert.equal(1, other.session:scalar(other.text "select count(*) from t"))
+  end)
+
+  it("waits for who writes, and then finds the database locked", function()
+    insert(other, 1)
+    assert.equal("DatabaseLockedError", failure(insert, db, 2))
+    db.session:rollback()
+    other.session:commit()
+    insert(db, 2)
+    db.session:commit()
+    assert.equal(2, db.session:scalar(db.text "select count(*) from t"))
+  end)
+
+  it("does so in a transaction that the script began", function()
+    insert(other, 1)
+    db.session:begin()
+    assert.equal("DatabaseLockedError", failure(insert, db, 2))
+    other.session:commit()
+    insert(db, 2)
+    db.session:commit()
+    assert.equal(2, db.session:scalar(db.text "select count(*) from t"))
+  end)
+
+  it("cannot wait when the transaction has read", function()
+    db.session:scalar(db.text "select count(*) from t")
+    insert(other, 1)
+    assert.equal("LockUpgradeError", failure(insert, db, 2))
+  end)
+
+  it("goes on when the other has committed", function()
+    db:close()
+    db = perilune.open(uri)
+    run.write(folder .. "/holder.lua", [[
+      local db = require "perilune".open(arg[1])
+      db.session:execute(db.text "insert into t values (1)")
+      print "ready"
+      io.stdout:flush()
+      os.execute "sleep 0.3"
+      db.session:commit()
+    ]])
+    local holder = io.popen(("%s %s/holder.lua %s"):format(run.quote(run.program()), folder, uri))
+    assert.equal("ready", holder:read())
+    insert(db, 2)
+    db.session:commit()
+    holder:close()
+    assert.equal(2, db.session:scalar(db.text "select count(*) from t"))
+  end)
+end)

@@ -4,7 +4,6 @@
 */
 #include "userdata/cursor.h"
 #include "userdata/compiled.h"
-#include "userdata/history.h"
 #include "userdata/query.h"
 
 static const char CURSOR_KEY = 0;
@@ -77,6 +76,26 @@ plua_cursor *plua_cursor_open(lua_State *L, plua_session *s, int stmt, pl_node *
     return plua_cursor_open_on(L, s, NULL, stmt, node, params);
 }
 
+/* Checks the statement out; from here on the cursor has something to close. */
+static void prepare(lua_State *L, plua_cursor *c, const pl_compiled *compiled) {
+    plua_check(L, pl_conn_prepare(c->conn, compiled->sql, compiled->len,
+                                  compiled->cacheable, &c->stmt, plua_err(L)));
+    plua_compiled_keep(compiled);
+    c->compiled = compiled;
+    c->rt->open_results++;
+}
+
+/* Only SQLite knows whether a text writes, and it tells when it has prepared it: before
+ * the transaction, which begins otherwise when it is going to write. */
+static void begin_text(lua_State *L, plua_cursor *c, plua_engine *e,
+                       const pl_compiled *compiled) {
+    c->conn = plua_session_connect(L, c->s, e);
+    prepare(L, c, compiled);
+    bool write = !pl_stmt_readonly(c->stmt);
+    (void)plua_session_conn(L, c->s, e, write);
+    c->s->raw_writes = c->s->raw_writes || write;
+}
+
 plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, int stmt,
                                  pl_node *node, int params) {
     plua_session_usable(L, s);
@@ -88,15 +107,12 @@ plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, 
                  compiled->kind == PL_S_DELETE;
     if (compiled->cartesian)
         warn_cartesian(L, s, compiled);
-    c->conn = plua_session_conn(L, s, statement_engine(s, e, compiled), write);
-    plua_check(L, pl_conn_prepare(c->conn, compiled->sql, compiled->len,
-                                  compiled->cacheable, &c->stmt, plua_err(L)));
-    plua_compiled_keep(compiled);
-    c->compiled = compiled;
-    c->rt->open_results++;
-    if (compiled->kind == PL_S_TEXT && !pl_stmt_readonly(c->stmt)) {
-        s->raw_writes = true;
-        plua_session_writes(L, s, c->conn);
+    e = statement_engine(s, e, compiled);
+    if (compiled->kind == PL_S_TEXT) {
+        begin_text(L, c, e, compiled);
+    } else {
+        c->conn = plua_session_conn(L, s, e, write);
+        prepare(L, c, compiled);
     }
     bind(L, c, literals, params);
     return c;

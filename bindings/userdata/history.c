@@ -40,12 +40,6 @@ void plua_history_begin(lua_State *L, plua_session *s, plua_bind *b) {
     lua_settop(L, top);
 }
 
-void plua_session_writes(lua_State *L, plua_session *s, const pl_conn *conn) {
-    for (int i = 0; i < s->nbinds; i++)
-        if (s->binds[i].conn == conn)
-            plua_history_begin(L, s, &s->binds[i]);
-}
-
 void plua_history_end(lua_State *L, plua_bind *b) {
     if (!b->recorded)
         return;

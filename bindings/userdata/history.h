@@ -11,9 +11,6 @@
 ** versioned tables. session.info.actor and .reason go with it. [-0, +0, v] */
 void plua_history_begin(lua_State *L, plua_session *s, plua_bind *b);
 
-/* The same for a statement that was not known to write. [-0, +0, v] */
-void plua_session_writes(lua_State *L, plua_session *s, const pl_conn *conn);
-
 /* Before COMMIT of a transaction that went on record. [-0, +0, v] */
 void plua_history_end(lua_State *L, plua_bind *b);
 

@@ -36,6 +36,7 @@ typedef struct plua_bind {
     uint64_t writes; /* pl_conn_write_count when last looked at */
     int depth;       /* savepoints open on it */
     bool recorded;   /* the transaction is on record, see history.h */
+    bool unused;     /* begun by the script, and nothing has run in it yet */
 } plua_bind;
 
 typedef struct plua_session {
@@ -96,6 +97,9 @@ void plua_push_key(lua_State *L, const pl_mapper *m, const pl_slot *slots);
 
 /* Same from pk values in order. */
 void plua_push_key_values(lua_State *L, const pl_slot *values, int n);
+
+/* The connection of an engine, without a transaction; raises. */
+pl_conn *plua_session_connect(lua_State *L, plua_session *s, plua_engine *e);
 
 /* Begins (lazily) and gives the connection of an engine; raises. `write`: going to write.
  */

@@ -47,7 +47,10 @@ static void revalidate(plua_session *s, plua_bind *b) {
     b->writes = writes;
 }
 
-static void begin_bind(lua_State *L, plua_session *s, plua_bind *b, bool write) {
+/* An explicit begin has used nothing yet: what it may still begin as is left open, and so
+ * is the look at the data version, which is a read. */
+static void begin_bind(lua_State *L, plua_session *s, plua_bind *b, bool write,
+                       bool unused) {
     bool immediate =
         !pl_conn_is_deferred(b->conn) && (write || s->mode != PL_BEGIN_DEFERRED);
     pl_begin_mode mode = s->mode == PL_BEGIN_EXCLUSIVE ? PL_BEGIN_EXCLUSIVE
@@ -56,22 +59,42 @@ static void begin_bind(lua_State *L, plua_session *s, plua_bind *b, bool write) 
     plua_check(L, pl_conn_begin(b->conn, mode, plua_err(L)));
     s->in_transaction = true;
     b->depth = 0;
-    revalidate(s, b);
+    b->unused = unused;
+    if (!unused)
+        revalidate(s, b);
     if (s->db->session_events)
         plua_event_session(L, s, "after_begin");
 }
 
-pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool write) {
+static plua_bind *connect_bind(lua_State *L, plua_session *s, plua_engine *e) {
     plua_bind *b = find_bind(L, s, e);
     if (!b->conn) {
         b->site = plua_engine_site(L, e, s->app);
         plua_check(L, plua_site_connect(L, b->site, &b->conn, plua_err(L)));
     }
+    return b;
+}
+
+/* The transaction of the connection is used, for writing or not. */
+static void use_bind(lua_State *L, plua_session *s, plua_bind *b, bool write) {
     if (!pl_conn_in_transaction(b->conn) || !s->in_transaction)
-        begin_bind(L, s, b, write);
+        begin_bind(L, s, b, write, false);
     else if (write && !pl_conn_is_deferred(b->conn) && !pl_conn_has_written(b->conn) &&
              b->depth == 0)
         plua_check(L, pl_conn_begin(b->conn, PL_BEGIN_IMMEDIATE, plua_err(L)));
+    if (b->unused) {
+        b->unused = false;
+        revalidate(s, b);
+    }
+}
+
+pl_conn *plua_session_connect(lua_State *L, plua_session *s, plua_engine *e) {
+    return connect_bind(L, s, e)->conn;
+}
+
+pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool write) {
+    plua_bind *b = connect_bind(L, s, e);
+    use_bind(L, s, b, write);
     while (b->depth < s->nested) {
         plua_live_mark(e, b->depth + 1);
         plua_check(L, pl_conn_savepoint(b->conn, b->depth + 1, plua_err(L)));
@@ -132,7 +155,7 @@ static void end_transaction(plua_session *s) {
     s->tx_outer = ++s->tx;
     for (int i = 0; i < s->nbinds; i++) {
         s->binds[i].depth = 0;
-        s->binds[i].recorded = false;
+        s->binds[i].recorded = s->binds[i].unused = false;
     }
 }
 
@@ -765,7 +788,8 @@ static void begin(lua_State *L, plua_session *s, int options) {
                         "A transaction is already begun on this Session.");
     s->mode = mode_option(L, options);
     s->explicit_begin = true;
-    plua_session_conn(L, s, s->db->engines, s->mode != PL_BEGIN_DEFERRED);
+    bool write = s->mode != PL_BEGIN_DEFERRED;
+    begin_bind(L, s, connect_bind(L, s, s->db->engines), write, !write);
 }
 
 /*

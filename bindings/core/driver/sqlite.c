@@ -228,7 +228,7 @@ static int sqlite_parameter_index(void *stmt, const char *name) {
 }
 
 static bool sqlite_readonly(void *stmt) {
-    return sqlite3_stmt_readonly(stmt) != 0;
+    return sqlite3_stmt_readonly(stmt) != 0 || sqlite3_stmt_isexplain(stmt) != 0;
 }
 
 static void sqlite_reset(void *stmt) {
