@@ -271,6 +271,18 @@ describe("a script", function()
     end
   end)
 
+  it("is told the way out that there is", function()
+    local way = "wrap it in app:app_context(function() ... end)"
+    local hint = "print(select(2, pcall(function() return db.session end)).hint)"
+    local several = way .. ": a script with several apps must say in which\n"
+    assert.equal(several, script("perilune.App 'other' " .. hint).out)
+    assert.equal(several, script("perilune.App 'other' " .. hint, "lua5.4").out)
+    assert.equal(several, script("perilune.App 'other' print(select(2, "
+      .. "pcall(perilune.current_app)).hint)").out)
+    assert.equal(way .. "\n", script("app.config.IMPLICIT_CONTEXT = false " .. hint).out)
+    assert.equal(way .. ", or run the script with perilune\n", script(hint, "lua5.4").out)
+  end)
+
   it("runs the same under lua with a context of its own", function()
     local text = "app:app_context(function() print(db.select(Item.name):scalars()) end)"
     local result = script(text, "lua5.4")

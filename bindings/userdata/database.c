@@ -632,6 +632,15 @@ void plua_note_relation(lua_State *L, const pl_relation *r, const char *use) {
 
 /* ---- sessions ---------------------------------------------------------------------- */
 
+/* Raises by the Lua side, which knows the way out of a script without a context. */
+static void no_context(lua_State *L) {
+    plua_shared(L);
+    if (lua_getfield(L, -1, "no_context") == LUA_TFUNCTION)
+        lua_call(L, 0, 0);
+    plua_raise_hint(L, PL_ERUNTIME, "wrap it in app:app_context(function() ... end)",
+                    "working outside of application context");
+}
+
 /* Pushes the context in force, or the one that the program gives a script; else raises.
  */
 static void push_context(lua_State *L) {
@@ -641,11 +650,7 @@ static void push_context(lua_State *L) {
         if (lua_getfield(L, -1, "root_context") == LUA_TFUNCTION)
             lua_call(L, 0, 1);
         if (!lua_istable(L, -1))
-            plua_raise_hint(
-                L, PL_ERUNTIME,
-                "wrap it in app:app_context(function() ... end), or run the script "
-                "with perilune",
-                "working outside of application context");
+            no_context(L);
     }
     lua_remove(L, -2);
 }

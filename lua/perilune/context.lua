@@ -16,6 +16,15 @@ local Context = {}
 local meta = { __name = "perilune.AppContext", __index = Context }
 
 local hint = "wrap it in app:app_context(function() ... end), or run the script with perilune"
+local which = "wrap it in app:app_context(function() ... end): a script with several apps must say in which"
+
+local apps = 0
+
+--- Raises, and says the way out; under the program, running it with the program is none.
+function shared.no_context()
+  local way = apps > 1 and which or core.program() and hint:match "^[^,]+" or hint
+  core.raise("RuntimeError", "working outside of application context", way)
+end
 
 --- A context of an app, not in force yet.
 function context.new(app)
@@ -31,7 +40,7 @@ end
 function context.need()
   local current = context.current()
   if current then return current end
-  core.raise("RuntimeError", "working outside of application context", hint)
+  shared.no_context()
 end
 
 --- Puts the context in force. The one that was comes back with pop.
@@ -197,6 +206,7 @@ end
 
 --- An App was made: the first one may become the script's own.
 function context.register(app)
+  apps = apps + 1
   if package.loaded["perilune.host"] then
     named[app.name], only = app, only == nil and app or false
   end
