@@ -73,6 +73,26 @@ describe("a mistake in", function()
     says("RuntimeError", "DATABASE_URI", nil, perilune.Database, perilune.App "x")
   end)
 
+  it("a model that cannot be configured, which raw SQL does not need", function()
+    local own = perilune.open "sqlite://"
+    finally(function() own:close() end)
+    local Lost = own.Model "Lost" {
+      id = own.Column { own.Integer, primary_key = true }, others = own.relationship "Nobody",
+    }
+    says("InvalidRequestError", "relationship Lost.others failed to locate a name ('Nobody')", nil,
+         own.create_all, own)
+    says("InvalidRequestError", "('Nobody')", nil, Lost.query.all, Lost.query)
+    assert.equal(3, own.session:scalar(own.text "SELECT 1 + :n", { n = 2 }))
+    own.session:execute(own.text "CREATE TABLE raw (n INTEGER)")
+    assert.equal(2, own.session:execute(own.text "INSERT INTO raw VALUES (:n)", { { n = 1 }, { n = 2 } }).rowcount)
+    own.session:commit()
+    assert.equal("[(1), (2)]", tostring(own.session:execute(own.text "SELECT n FROM raw"):all()))
+    own.Model "Nobody" { id = own.Column { own.Integer, primary_key = true },
+      lost_id = own.Column { own.Integer, own.ForeignKey "lost.id" } }
+    own:create_all()
+    assert.equal(0, Lost.query:count())
+  end)
+
   it("a model, which can be declared again", function()
     says("ArgumentError", "primary key columns for mapped table 'thing'", "primary_key = true",
          db.Model "Thing", { x = db.Column { db.Integer } })
@@ -82,7 +102,26 @@ describe("a mistake in", function()
       id = db.Column { db.Integer, primary_key = true },
       users = db.relationship { "User", lazy = "slow" },
     })
+    local bad = { ["relationship Thing.users: unknown lazy 'zzz'"] = { { "User", lazy = "zzz" }, "joined" },
+      ["relationship Thing.users: Invalid cascade option(s): 'zzz'"] =
+        { { "User", cascade = "all, zzz" }, "delete-orphan" },
+      ["relationship Thing.users: cascade must be a string, got number"] =
+        { { "User", cascade = 5 }, "all" },
+      ["relationship Thing.users, backref 'thing': unknown lazy 'zzz'"] =
+        { { "User", backref = db.backref { "thing", lazy = "zzz" } }, "selectin" },
+      ["relationship Thing.users: unknown lazy 'late'"] =
+        { { "User", lazy = "late", order_by = "id" }, "dynamic" },
+    }
+    for text, given in pairs(bad) do
+      says("ArgumentError", text, given[2], db.Model "Thing", {
+        id = db.Column { db.Integer, primary_key = true }, users = db.relationship(given[1]),
+      })
+    end
     local Thing = db.Model "Thing" { id = db.Column { db.Integer, primary_key = true } }
+    says("UnmappedInstanceError", "the model Thing itself is not an instance of a model",
+         "Thing{...}", session.add, session, Thing)
+    says("UnmappedInstanceError", "the model Thing itself", "Thing{...}", session.delete, session, Thing)
+    says("UnmappedInstanceError", "number is not an instance of a model", nil, session.add, session, 5)
     db:create_all()
     session:add(Thing {})
     session:commit()
@@ -93,6 +132,13 @@ describe("a mistake in", function()
          { db.Integer, primarykey = true })
     says("ArgumentError", "'user' is not \"table.column\"", nil, db.ForeignKey, "user")
     says("ArgumentError", "backref is a name", nil, db.relationship, { "User", backref = 5 })
+    says("ArgumentError", "db.ForeignKey: ondelete cannot be 'zap'",
+         "CASCADE, SET NULL, SET DEFAULT, RESTRICT, NO ACTION", db.ForeignKey, { "b.id", ondelete = "zap" })
+    says("ArgumentError", "db.ForeignKey: onupdate cannot be 'true'", "CASCADE", db.ForeignKey,
+         { "b.id", onupdate = true })
+    says("ArgumentError", "db.ForeignKeyConstraint: ondelete cannot be 'zap'", "CASCADE",
+         db.ForeignKeyConstraint, { { "a" }, { "b.id" }, ondelete = "zap" })
+    assert.truthy(db.ForeignKey { "b.id", ondelete = "set null", onupdate = "Cascade" })
     says("AttributeError", "no attribute 'Integr'", "Integer", function() return db.Integr end)
   end)
 

@@ -600,7 +600,9 @@ static lua_Integer execute_rows(lua_State *L, bool open) {
 ** engine} for text that is not for the default database; pushes a list or a row count. */
 static lua_Integer execute(lua_State *L, plua_session *s) {
     check_statement(L, 2);
-    plua_configure(L, s->db);
+    const pl_node *stmt = lua_touserdata(L, 2);
+    if (stmt->kind != PL_N_TEXT) /* raw SQL knows no models, so theirs may be wrong */
+        plua_configure(L, s->db);
     if (!lua_isnoneornil(L, 3))
         luaL_checktype(L, 3, LUA_TTABLE);
     lua_settop(L, 4);

@@ -52,10 +52,16 @@ pl_object *plua_test_instance(lua_State *L, int idx) {
 
 pl_object *plua_check_instance(lua_State *L, int idx) {
     pl_object *o = plua_test_instance(L, idx);
-    if (!o)
-        plua_raise(L, PL_EUNMAPPED, "%s is not an instance of a model",
-                   plua_typename(L, idx));
-    return o;
+    if (o)
+        return o;
+    const plua_model *model = plua_test_model(L, idx);
+    if (model) {
+        const char *name = model->mapper->name;
+        plua_raise_hint(L, PL_EUNMAPPED, lua_pushfstring(L, "make one: %s{...}", name),
+                        "the model %s itself is not an instance of a model", name);
+    }
+    plua_raise(L, PL_EUNMAPPED, "%s is not an instance of a model",
+               plua_typename(L, idx));
 }
 
 void plua_state_table(lua_State *L, int idx, pl_object *o) {

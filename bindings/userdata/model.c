@@ -399,6 +399,13 @@ static int relation_arguments(lua_State *L) {
     return 0;
 }
 
+/* core.cascade_check(text): raises for a word that is no cascade. */
+static int cascade_check(lua_State *L) {
+    unsigned bits;
+    plua_check(L, pl_cascade_parse(luaL_checkstring(L, 1), &bits, plua_err(L)));
+    return 0;
+}
+
 /* core.model_refresh(model): members again, after a relationship reached a subclass. */
 static int model_refresh(lua_State *L) {
     check_model(L, 1);
@@ -698,6 +705,7 @@ int plua_open_model(lua_State *L) {
         {"relation_arguments", relation_arguments},
         {"model_relation", model_relation},
         {"model_members", model_members},
+        {"cascade_check", cascade_check},
         {"model_refresh", model_refresh},
         {"model_describe", model_describe},
         {"configure", configure},

@@ -58,6 +58,20 @@ function M.column(spec, options)
 end
 
 local foreign_options = set [[ondelete onupdate name deferrable initially use_alter link_to_name]]
+local foreign_actions = { "CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION" }
+
+--- Refuses an action that SQL does not have: it would fail only when the table is made.
+local function check_actions(what, spec)
+  for _, option in ipairs { "ondelete", "onupdate" } do
+    local value, known = spec[option], spec[option] == nil
+    local word = type(value) == "string" and value:upper():gsub("%s+", " ")
+    for _, action in ipairs(foreign_actions) do known = known or word == action end
+    if not known then
+      fail("ArgumentError", ("%s: %s cannot be '%s'"):format(what, option, tostring(value)),
+        "one of " .. table.concat(foreign_actions, ", "))
+    end
+  end
+end
 
 --- Table and column of a target: "table.column".
 function M.split_target(target)
@@ -82,6 +96,7 @@ end
 function M.foreign_key(spec)
   if type(spec) ~= "table" or kind_of(spec) then spec = { spec } end
   check_options("db.ForeignKey", spec, foreign_options)
+  check_actions("db.ForeignKey", spec)
   local fk = setmetatable({ target = M.foreign_target(spec[1]), options = {} }, ForeignKey)
   for k, v in pairs(spec) do
     if type(k) == "string" then fk.options[k] = v end
@@ -110,6 +125,7 @@ end
 --- db.ForeignKeyConstraint{{"a", "b"}, {"t.a", "t.b"}, ondelete =, ...}.
 function M.foreign_key_constraint(spec)
   check_options("db.ForeignKeyConstraint", spec, foreign_options)
+  check_actions("db.ForeignKeyConstraint", spec)
   if type(spec[1]) ~= "table" or type(spec[2]) ~= "table" or #spec[1] ~= #spec[2] then
     fail("ArgumentError", "db.ForeignKeyConstraint needs two lists of equal length")
   end

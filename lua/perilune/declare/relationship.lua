@@ -61,6 +61,26 @@ local lazy_words = {
   write_only = "write_only", noload = "noload", immediate = "immediate",
 }
 
+--- Refuses words of lazy and cascade that mean nothing, where they are written.
+local function check_words(where, o)
+  if o.lazy ~= nil and not lazy_words[o.lazy] then
+    local names = {}
+    for k in pairs(lazy_words) do
+      if type(k) == "string" then names[#names + 1] = k end
+    end
+    table.sort(names)
+    fail("ArgumentError", ("relationship %s: unknown lazy '%s'"):format(where, tostring(o.lazy)),
+         "one of " .. table.concat(names, ", "))
+  end
+  if o.cascade == nil or o.cascade == false then return end
+  if type(o.cascade) ~= "string" then
+    fail("ArgumentError", ("relationship %s: cascade must be a string, got %s")
+      :format(where, type(o.cascade)), "cascade = \"all, delete-orphan\"")
+  end
+  local ok, err = pcall(core.cascade_check, o.cascade)
+  if not ok then fail(err.name, ("relationship %s: %s"):format(where, err.message), err.hint) end
+end
+
 local function model_name(target)
   if type(target) == "function" then target = target() end
   return is_model(target) and info[target].name or target
@@ -143,15 +163,6 @@ end
 --- The arguments of a relationship as the core wants them.
 local function relation_args(db, model, target, o, extra)
   local lazy = o.lazy
-  if lazy ~= nil and not lazy_words[lazy] then
-    local names = {}
-    for k in pairs(lazy_words) do
-      if type(k) == "string" then names[#names + 1] = k end
-    end
-    table.sort(names)
-    fail("ArgumentError", ("relationship: unknown lazy '%s'"):format(tostring(lazy)),
-         "one of " .. table.concat(names, ", "))
-  end
   local passive = o.passive_deletes
   local uselist = -1
   if o.uselist ~= nil then uselist = o.uselist and 1 or 0 end
@@ -269,6 +280,9 @@ function M.declare(db, model, name, r)
   local o = r.options
   local target = model_name(r.target)
   local back = o.backref and (type(o.backref) == "string" and o.backref or o.backref[1])
+  local where = info[model].name .. "." .. name
+  check_words(where, o)
+  if type(o.backref) == "table" then check_words(("%s, backref '%s'"):format(where, back), o.backref) end
   local function current() return core.db_table(db).models[info[model].name] == model end
   local function add()
     if current() then add_relation(db, model, name, target, o, { back_populates = back }) end
