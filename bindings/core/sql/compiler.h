@@ -52,8 +52,7 @@ typedef struct pl_query {
     pl_node *limit, *offset; /* NULL: none */
     pl_node *for_update, *correlate, *from_select, *conflict;
     bool distinct;
-    pl_select_item
-        *items; /* columns flattened; a compound has those of its first member */
+    pl_select_item *items; /* flattened; those of a compound are its first member's */
     size_t nitems;
     const void *sole; /* key of the only source in FROM, once that is known, or NULL */
     bool named;       /* exposed names of a derived table were given */
