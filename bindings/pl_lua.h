@@ -63,6 +63,9 @@ typedef struct pl_watch {
     void (*closed)(void *ud);
     /* rows so far of a bulk insert of that model, or NULL */
     void (*progress)(void *ud, const char *model, long long done, long long total);
+    /* the InterruptError of a statement that was stopped is about to be raised, or NULL
+     */
+    void (*raising)(void *ud);
 } pl_watch;
 
 #define PL_WATCH "perilune.watch"

@@ -7,6 +7,7 @@
 ** that a callback left for plua_throw.
 */
 #include "userdata/glue.h"
+#include "pl_lua.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -170,8 +171,19 @@ static void set_where(lua_State *L) {
     }
 }
 
+/* Who stopped the statement hears that the script gets to know of it. */
+static void tell_interrupt(lua_State *L) {
+    lua_getfield(L, LUA_REGISTRYINDEX, PL_WATCH);
+    const pl_watch *watch = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (watch && watch->raising)
+        watch->raising(watch->ud);
+}
+
 void plua_throw(lua_State *L) {
     plua_runtime *rt = plua_rt(L);
+    if (rt->err.code == PL_EINTERRUPT)
+        tell_interrupt(L);
     if (rt->has_raised) {
         rt->has_raised = false;
         push_runtime(L);

@@ -87,6 +87,12 @@ int program_interrupted(void) {
     return interrupted;
 }
 
+void program_interrupt_raised(void) {
+    if (interrupted)
+        lua_sethook(running, NULL, 0, 0);
+    interrupted = 0;
+}
+
 void program_complain(const char *name, const char *message) {
     program_progress_clear();
     if (name)

@@ -16,6 +16,9 @@ int program_call(lua_State *L, int nargs, int nresults);
  * asked while the state is busy in C, in a database for example. */
 int program_interrupted(void);
 
+/* The script gets an error for it from elsewhere: it need not be raised again. */
+void program_interrupt_raised(void);
+
 /* Prints the error on top of the stack when status is one, and removes it. name goes
  * before the message; NULL for none. Returns status. [-(0|1), +0, -] */
 int program_report(lua_State *L, const char *name, int status);

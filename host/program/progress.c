@@ -73,6 +73,11 @@ static int poll_and_draw(void *ud) {
     return poll_quietly(ud);
 }
 
+static void interrupt_raised(void *ud) {
+    (void)ud;
+    program_interrupt_raised();
+}
+
 static void statement_ended(void *ud) {
     (void)ud;
     if (!current.counted)
@@ -93,10 +98,12 @@ static void draw_rows(void *ud, const char *model, long long done, long long tot
 }
 
 void program_watch(lua_State *L, pl_watch *watch) {
-    *watch = (pl_watch){.poll = poll_quietly};
-    if (isatty(STDERR_FILENO))
-        *watch = (pl_watch){
-            .poll = poll_and_draw, .ended = statement_ended, .progress = draw_rows};
+    *watch = (pl_watch){.poll = poll_quietly, .raising = interrupt_raised};
+    if (isatty(STDERR_FILENO)) {
+        watch->poll = poll_and_draw;
+        watch->ended = statement_ended;
+        watch->progress = draw_rows;
+    }
     lua_pushlightuserdata(L, watch);
     lua_setfield(L, LUA_REGISTRYINDEX, PL_WATCH);
 }
