@@ -12,9 +12,11 @@
 #: make lint       warnings as errors, format, static analysis, house rules
 #: make bench      the benchmarks in spec/bench (BENCH=--quick and other options)
 #: make install    into $DESTDIR$PREFIX, /usr/local unless told
-#: make docs       reference pages of the Lua modules in build/doc
+#: make docs       reference pages of the Lua modules and the classes in build/doc
 #: make deps       install the Debian packages missing for a build and a test
 #: make core       only build/libplcore.a, the part that knows no Lua
+#: make amalgamation  the library as one C file, build/perilune.c, with its header
+#:                 (AMALGAMATE=--lines: compilers name the original files)
 #: make clean      remove build/
 #: variables       BUILD CC CFLAGS LDFLAGS SANITIZE=address,undefined JOBS PREFIX DESTDIR
 
@@ -177,6 +179,23 @@ $(WEBSERVER): examples/web/server.c $(BUILD)/libperilune.a host/embed/perilune.h
 .PHONY: embedded
 embedded: $(EMBEDDED) $(WEBSERVER)
 
+# ---- the library as one file of C --------------------------------------------
+
+PARTS := $(patsubst %.o,%.c,$(patsubst $(BUILD)/obj/%,%,$(CORE) $(GLUE) $(EMBED)))
+
+.PHONY: amalgamation
+amalgamation: $(BUILD)/perilune.c $(BUILD)/perilune.h
+
+$(BUILD)/perilune.c: host/amalgamate.lua $(PARTS) $(wildcard bindings/*.h bindings/*/*.h \
+    bindings/core/*/*.h host/embed/*.h)
+	@mkdir -p $(@D)
+	@echo '  ONE   $@'
+	@$(LUA) host/amalgamate.lua $(AMALGAMATE) -I bindings -I host/embed $(filter %.c,$^) >$@
+
+$(BUILD)/perilune.h: host/embed/perilune.h
+	@mkdir -p $(@D)
+	@cp $< $@
+
 # ---- running and testing -----------------------------------------------------
 
 # These install what is missing first and read this file again with it in place.
@@ -281,7 +300,7 @@ lint-rules:
 	@$(LUA) .ci/measure.lua $(C_FILES)
 
 lint-lua:
-	@luacheck -q $(wildcard lua spec examples .ci)
+	@luacheck -q $(wildcard lua spec examples host .ci)
 
 # incorrectLogicOperator: this cppcheck misreads hexadecimal floating constants.
 lint-cppcheck:
@@ -296,7 +315,12 @@ lint-tidy:
 
 docs:
 	@.ci/deps docs
-	@ldoc -q --fatalwarnings -p Perilune -t 'Perilune $(VERSION)' -d $(HERE)/doc lua/perilune
+	@rm -rf $(BUILD)/gen/doc && mkdir -p $(BUILD)/gen/doc
+	@$(LUA) lua/docs.lua $(BUILD)/gen/doc $(wildcard bindings/userdata/*.c)
+	@cp lua/doc/*.luadoc $(BUILD)/gen/doc
+	@echo "file = { '$(CURDIR)/lua/perilune', '$(HERE)/gen/doc' }" >$(BUILD)/gen/doc/config.ld
+	@ldoc -q --fatalwarnings -c $(BUILD)/gen/doc/config.ld -p Perilune -t 'Perilune $(VERSION)' \
+	  -d $(HERE)/doc .
 
 # ---- installing --------------------------------------------------------------
 
