@@ -252,7 +252,7 @@ static int db_hold(lua_State *L) {
     int app = (int)luaL_optinteger(L, 2, 0);
     for (plua_engine *e = db->engines; e; e = e->next) {
         plua_site *site = plua_engine_configured(e, app);
-        pl_conn *conn;
+        pl_conn *conn = NULL;
         if (!site || site->held)
             continue;
         plua_check(L, plua_site_connect(L, site, &conn, plua_err(L)));

@@ -9,17 +9,15 @@
 
 #include <string.h>
 
-/* Room for one more entry of `size` bytes; false when there is no memory. */
-static bool reserve(pl_alloc *a, void **v, size_t n, size_t *cap, size_t size) {
+/* The entries with room for one more of `size` bytes; NULL when there is no memory. */
+static void *reserve(pl_alloc *a, void *v, size_t n, size_t *cap, size_t size) {
     if (n < *cap)
-        return true;
+        return v;
     size_t more = *cap ? *cap * 2 : 16;
-    void *p = pl_grow(a, *v, *cap * size, more * size);
-    if (!p)
-        return false;
-    *v = p;
-    *cap = more;
-    return true;
+    v = pl_grow(a, v, *cap * size, more * size);
+    if (v)
+        *cap = more;
+    return v;
 }
 
 /* Place of a table among those noted, added when new; SIZE_MAX without memory. */
@@ -27,9 +25,11 @@ static size_t place_of(plua_notes *notes, const pl_table *t) {
     for (size_t i = notes->ntables; i-- > 0;)
         if (notes->tables[i] == t)
             return i;
-    if (!reserve(&notes->alloc, (void **)&notes->tables, notes->ntables,
-                 &notes->tables_cap, sizeof *notes->tables))
+    const pl_table **tables = reserve(&notes->alloc, notes->tables, notes->ntables,
+                                      &notes->tables_cap, sizeof *tables);
+    if (!tables)
         return SIZE_MAX;
+    notes->tables = tables;
     notes->tables[notes->ntables] = t;
     return notes->ntables++;
 }
@@ -44,14 +44,16 @@ void plua_live_changed(void *ud, const pl_change *change) {
     if (!t || strcmp(t->name, change->table) != 0)
         t = pl_metadata_table(&e->md, change->table);
     size_t place = place_of(notes, t);
-    if (place == SIZE_MAX || notes->nrows >= PLUA_LIVE_ROWS ||
-        !reserve(&notes->alloc, (void **)&notes->rows, notes->nrows, &notes->rows_cap,
-                 sizeof *notes->rows)) {
+    plua_noted *rows = NULL;
+    if (place != SIZE_MAX && notes->nrows < PLUA_LIVE_ROWS)
+        rows = reserve(&notes->alloc, notes->rows, notes->nrows, &notes->rows_cap,
+                       sizeof *rows);
+    if (!rows) {
         notes->lost = true;
         return;
     }
-    notes->rows[notes->nrows++] =
-        (plua_noted){(uint32_t)place, change->op, change->rowid};
+    notes->rows = rows;
+    rows[notes->nrows++] = (plua_noted){(uint32_t)place, change->op, change->rowid};
 }
 
 /* Appends the rows of one table to the list on top. */

@@ -431,7 +431,8 @@ static pl_node *wrapped(lua_State *L, plua_eager *e, bool compound, pl_node *cha
     if (!compound) {
         inner = need(L, pl_node_new(a, PL_N_COLUMNS, (uint32_t)w.n + 1));
         inner->kids[0] = (pl_node *)e->user;
-        memcpy(inner->kids + 1, w.inner, w.n * sizeof w.inner[0]);
+        if (w.n > 0)
+            memcpy(inner->kids + 1, w.inner, w.n * sizeof w.inner[0]);
     }
     w.alias->kids[0] = inner;
     e->own = select;

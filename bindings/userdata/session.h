@@ -69,7 +69,8 @@ typedef struct plua_session {
 
 /* The session of an attached object, or NULL. */
 static inline plua_session *plua_object_session(const pl_object *o) {
-    return pl_object_attached(o) ? o->session->session : NULL;
+    const pl_session_cell *cell = o->session;
+    return cell && o->epoch >= cell->birth ? cell->session : NULL;
 }
 
 plua_session *plua_check_session(lua_State *L, int idx, const char *method);

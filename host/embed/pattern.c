@@ -211,7 +211,7 @@ static const char *end_capture(matcher *m, const char *s, const char *p) {
 static const char *same_again(matcher *m, const char *s, const char *p) {
     int i = *p - '1';
     if (i < 0 || i >= m->ncaptures || m->captures[i].len == OPEN)
-        luaL_error(m->L, "invalid capture index %%%d", i + 1);
+        return luaL_error(m->L, "invalid capture index %%%d", i + 1), NULL;
     ptrdiff_t len = m->captures[i].len == POSITION ? 0 : m->captures[i].len;
     count(m, len);
     if (m->end - s < len || memcmp(m->captures[i].at, s, (size_t)len) != 0)

@@ -437,8 +437,8 @@ static void restrain(const policy *p, sqlite3 *db) {
     int64_t memory = p->guard->limits[PERILUNE_LIMIT_MEMORY];
     const char *file = sqlite3_db_filename(db, "main");
     if (memory > 0 && (!file || !*file)) {
-        sqlite3_snprintf(sizeof text, text, "PRAGMA max_page_count = %lld",
-                         (long long)(memory / PAGE + 1));
+        sqlite3_int64 pages = memory / PAGE + 1;
+        sqlite3_snprintf(sizeof text, text, "PRAGMA max_page_count = %lld", pages);
         sqlite3_exec(db, text, NULL, NULL, NULL);
     }
 }
