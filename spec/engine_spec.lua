@@ -327,17 +327,17 @@ describe("binds", function()
   end)
 
   it("of a key that nobody configured are named in the error", function()
-    local db = open("sqlite://", { binds = { two = "sqlite://", one = "sqlite://" } })
-    db.Model "Plain" { id = db.Column{ db.Integer, primary_key = true } }
+    local own = open("sqlite://", { binds = { two = "sqlite://", one = "sqlite://" } })
+    own.Model "Plain" { id = own.Column{ own.Integer, primary_key = true } }
     for _, method in ipairs { "create_all", "drop_all" } do
       for _, given in ipairs { "zzz", { bind = "zzz" }, { bind_key = "zzz" }, { bind = { "one", "zzz" } } } do
-        local err = raises("UnboundExecutionError", "Bind key 'zzz' is not in the BINDS", db[method], db, given)
+        local err = raises("UnboundExecutionError", "Bind key 'zzz' is not in the BINDS", own[method], own, given)
         assert.equal("the bind keys are one, two", err.hint)
       end
-      raises("ArgumentError", "a bind key is a string, got number", db[method], db, { bind = 5 })
-      assert.equal(0, #db[method](db, "one"))
+      raises("ArgumentError", "a bind key is a string, got number", own[method], own, { bind = 5 })
+      assert.equal(0, #own[method](own, "one"))
     end
-    raises("UnboundExecutionError", "Bind key 'zzz'", require "perilune.reflect".inspector, db, "zzz")
+    raises("UnboundExecutionError", "Bind key 'zzz'", require "perilune.reflect".inspector, own, "zzz")
     local err = raises("UnboundExecutionError", "Bind key 'zzz'", function()
       return open "sqlite://":create_all "zzz"
     end)

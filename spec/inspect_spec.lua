@@ -304,6 +304,31 @@ describe("the history of an attribute", function()
 end)
 
 describe("a model", function()
+  it("has the info of its columns", function()
+    local own = perilune.open "sqlite://"
+    finally(function() own:close() end)
+    local given = { unit = "kg" }
+    local Parcel = own.Model "Parcel" {
+      id = own.Column{own.Integer, primary_key = true},
+      weight = own.Column{own.Float, info = given},
+    }
+    local columns = inspect(Parcel).columns
+    assert.equal(given, columns[2].info)
+    assert.equal(given, columns.weight.info)
+    assert.same({}, columns.id.info)
+  end)
+
+  it("has columns that ipairs goes over", function()
+    local names = {}
+    for i, column in ipairs(User.__table__.columns) do names[i] = tostring(column) end
+    assert.equal(4, #names)
+    assert.is_nil(User.__table__.c[5])
+    assert.is_nil(User.__table__.c[0])
+    raises("AttributeError", "table 'user' has no column 'nmae'", function()
+      return User.__table__.c.nmae
+    end)
+  end)
+
   it("tells its table, columns and relationships", function()
     local mapper = inspect(Post)
     assert.equal("<Mapper Post>", tostring(mapper))

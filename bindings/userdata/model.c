@@ -458,7 +458,9 @@ static void describe_relation(lua_State *L, const pl_relation *r) {
     }
 }
 
-/* core.model_describe(model): name, columns and relationships as plain tables. */
+/* core.model_describe(model): name, columns and relationships as plain tables; info is
+*the
+** number of a column's own data among the functions of the db, 0 without. */
 static int model_describe(lua_State *L) {
     plua_model *model = check_model(L, 1);
     pl_mapper *m = model->mapper;
@@ -475,6 +477,8 @@ static int model_describe(lua_State *L) {
         lua_setfield(L, -2, "column");
         lua_pushstring(L, pl_kind_name(m->attrs[i].type->kind));
         lua_setfield(L, -2, "type");
+        lua_pushinteger(L, m->attrs[i].column ? m->attrs[i].column->ext : 0);
+        lua_setfield(L, -2, "info");
         lua_rawseti(L, -2, i + 1);
     }
     lua_setfield(L, -2, "attributes");

@@ -442,7 +442,10 @@ pl_node *plua_push_table_column(lua_State *L, int idx, const char *name) {
     return n;
 }
 
+/* A position past the end is nil, which ends ipairs; a name must be a column's. */
 static int columns_index(lua_State *L) {
+    if (lua_type(L, 2) == LUA_TNUMBER)
+        return 0;
     lua_pushvalue(L, lua_upvalueindex(1));
     const char *name = luaL_checkstring(L, 2);
     if (!plua_push_table_column(L, lua_gettop(L), name))

@@ -5,6 +5,7 @@
 --    print(perilune.inspect(db):get_table_names())
 -- @module perilune.inspect
 local core = require "perilune.core"
+local declared = require "perilune.declare.info"
 
 local inspect = {}
 
@@ -187,7 +188,8 @@ end
 -- @field name
 -- @field model
 -- @field table its table; `tables` lists all of joined inheritance
--- @field columns list and by name: { name = attribute, column =, type = }; also `attributes`
+-- @field columns list and by name: { name = attribute, column =, type =, info = what db.Column
+-- was given, else an empty table }; also `attributes`
 -- @field primary_key list of the attributes of the key
 -- @field relationships list and by name: { name =, target =, direction =, uselist =, back = }
 -- @field attrs all of both by name
@@ -208,6 +210,8 @@ end
 function inspect.model(model)
   local about = core.model_describe(model)
   local attrs = {}
+  local own = core.db_table(declared[model].db).functions
+  for _, attribute in ipairs(about.attributes) do attribute.info = own[attribute.info] or {} end
   about.attributes = by_name(about.attributes, attrs)
   about.relationships = by_name(about.relationships, attrs)
   about.columns, about.attrs, about.model = about.attributes, attrs, model
