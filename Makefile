@@ -12,7 +12,7 @@
 #: make lint       warnings as errors, format, static analysis, house rules
 #: make bench      the benchmarks in spec/bench (BENCH=--quick and other options)
 #: make install    into $DESTDIR$PREFIX, /usr/local unless told
-#: make docs       reference pages of the Lua modules in build/doc
+#: make docs       reference pages of the Lua modules and the classes in build/doc
 #: make deps       install the Debian packages missing for a build and a test
 #: make core       only build/libplcore.a, the part that knows no Lua
 #: make amalgamation  the library as one C file, build/perilune.c, with its header
@@ -315,7 +315,12 @@ lint-tidy:
 
 docs:
 	@.ci/deps docs
-	@ldoc -q --fatalwarnings -p Perilune -t 'Perilune $(VERSION)' -d $(HERE)/doc lua/perilune
+	@rm -rf $(BUILD)/gen/doc && mkdir -p $(BUILD)/gen/doc
+	@cp lua/doc/*.luadoc $(BUILD)/gen/doc
+	@$(LUA) lua/docs.lua $(BUILD)/gen/doc $(wildcard bindings/userdata/*.c)
+	@echo "file = { '$(CURDIR)/lua/perilune', '$(HERE)/gen/doc' }" >$(BUILD)/gen/doc/config.ld
+	@ldoc -q --fatalwarnings -c $(BUILD)/gen/doc/config.ld -p Perilune -t 'Perilune $(VERSION)' \
+	  -d $(HERE)/doc .
 
 # ---- installing --------------------------------------------------------------
 
