@@ -248,3 +248,52 @@ it("an uncaught error is printed with its place and a traceback", function()
   assert.truthy(result.err:find("in local 'inner'", 1, true) or
     result.err:find("in upvalue 'inner'", 1, true), result.err)
 end)
+
+describe("the failure of a statement names the attribute:", function()
+  local function attribute(fn)
+    commit(User{id = 1, name = "a", age = 1})
+    local err = failure(fn)
+    assert.equal("IntegrityError", err.name)
+    db.session:rollback()
+    return err.attribute
+  end
+
+  it("bulk_insert", function()
+    local function bulk(row)
+      return attribute(function() db.session:bulk_insert(User, { row }) end)
+    end
+    assert.equal("User.name", bulk{name = "a"})
+  end)
+
+  it("bulk_insert, CHECK", function()
+    assert.equal("User.age", attribute(function()
+      db.session:bulk_insert(User, { { name = "b" }, { name = "c", age = -1 } })
+    end))
+  end)
+
+  it("bulk_insert, FOREIGN KEY", function()
+    assert.equal("User.boss_id", attribute(function()
+      db.session:bulk_insert(User, { { name = "b", boss_id = 99 } })
+    end))
+  end)
+
+  it("insert", function()
+    assert.equal("User.name", attribute(function()
+      db.session:execute(db.insert(User):values{name = "a"})
+    end))
+  end)
+
+  it("query:update, NOT NULL", function()
+    assert.equal("User.name", attribute(function() User.query:update{name = db.null} end))
+  end)
+
+  it("query:update, CHECK", function()
+    assert.equal("User.age", attribute(function() User.query:update{age = -1} end))
+  end)
+
+  it("a text, by the table that the database names", function()
+    assert.equal("User.name", attribute(function()
+      db.session:execute(db.text "insert into user (name) values ('a')")
+    end))
+  end)
+end)

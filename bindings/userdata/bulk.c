@@ -212,8 +212,10 @@ static int64_t run(lua_State *L, plua_session *s, feed *f) {
     uint64_t before = pl_conn_write_count(conn);
     pl_code code = pl_bulk_insert(conn, &pl_dialect_sqlite, t, columns,
                                   (size_t)f->ncolumns, next_row, f, &count, plua_err(L));
-    if (code != PL_OK)
+    if (code != PL_OK) {
         tell_progress(f, f->total);
+        pl_blame_statement(f->m->registry, PL_FLUSH_INSERT, t->name, &plua_rt(L)->err);
+    }
     plua_check(L, code);
     plua_session_wrote(s, conn, before);
     return count;

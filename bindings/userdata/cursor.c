@@ -3,6 +3,7 @@
 ** cursor.c - see cursor.h.
 */
 #include "userdata/cursor.h"
+#include "core/unit/flush.h"
 #include "userdata/compiled.h"
 #include "userdata/query.h"
 
@@ -118,6 +119,17 @@ plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, 
     return c;
 }
 
+/* Names the attribute in the error of a statement. */
+static void blame(plua_cursor *c) {
+    const pl_compiled *stmt = c->compiled;
+    pl_flush_op op = stmt->kind == PL_S_INSERT   ? PL_FLUSH_INSERT
+                     : stmt->kind == PL_S_UPDATE ? PL_FLUSH_UPDATE
+                     : stmt->kind == PL_S_DELETE ? PL_FLUSH_DELETE
+                                                 : PL_FLUSH_LINK;
+    const char *table = stmt->ntables > 0 ? stmt->tables[0]->name : NULL;
+    pl_blame_statement(&c->s->db->registry, op, table, &c->rt->err);
+}
+
 bool plua_cursor_step(lua_State *L, plua_cursor *c) {
     if (!c->stmt)
         return false;
@@ -127,7 +139,10 @@ bool plua_cursor_step(lua_State *L, plua_cursor *c) {
     switch (pl_stmt_step(c->stmt, err)) {
     case PL_STEP_ROW: c->rows++; return true;
     case PL_STEP_DONE: plua_cursor_close(c); return false;
-    default: plua_cursor_close(c); plua_throw(L);
+    default:
+        blame(c);
+        plua_cursor_close(c);
+        plua_throw(L);
     }
 }
 

@@ -12,15 +12,15 @@
 #include <string.h>
 
 /* The label of a column, "User.email", or NULL when it is not mapped. */
-static const char *label_of(const pl_object *o, const pl_mapped_table *mt,
+static const char *label_of(const pl_mapper *m, const pl_mapped_table *mt,
                             const pl_column *c) {
     uint16_t slot = c->position < mt->ncolumns ? mt->slots[c->position] : PL_NO_SLOT;
-    return slot == PL_NO_SLOT ? NULL : o->mapper->attrs[slot].label;
+    return slot == PL_NO_SLOT ? NULL : m->attrs[slot].label;
 }
 
-static void name_column(const pl_object *o, const pl_mapped_table *mt, const pl_column *c,
+static void name_column(const pl_mapper *m, const pl_mapped_table *mt, const pl_column *c,
                         pl_error *err) {
-    const char *label = label_of(o, mt, c);
+    const char *label = label_of(m, mt, c);
     if (label && !err->attribute)
         err->attribute = pl_error_text(err, label);
 }
@@ -40,12 +40,13 @@ static const pl_relation *filled_by(const pl_object *o, const pl_mapped_table *m
 pl_code pl_fail_null(const pl_object *o, const pl_mapped_table *mt, size_t column,
                      pl_error *err) {
     const pl_column *c = mt->table->columns[column];
-    const char *label = label_of(o, mt, c);
+    const pl_mapper *m = o->mapper;
+    const char *label = label_of(m, mt, c);
     (void)pl_fail(err, PL_EINTEGRITY, "%s may not be NULL", label ? label : c->name);
     err->table = mt->table->name;
     err->column = c->name;
     err->object = o;
-    name_column(o, mt, c, err);
+    name_column(m, mt, c, err);
     const pl_relation *r = filled_by(o, mt, c);
     if (r)
         return pl_hint(err, "set %s.%s or %s before the flush", o->mapper->name, r->name,
@@ -57,13 +58,13 @@ pl_code pl_fail_null(const pl_object *o, const pl_mapped_table *mt, size_t colum
 /* ---- UNIQUE, NOT NULL, CHECK --------------------------------------------------- */
 
 /* "User.a, User.b" for the names "a, b" of a constraint failure. */
-static void name_columns(const pl_object *o, const pl_mapped_table *mt, pl_error *err) {
+static void name_columns(const pl_mapper *m, const pl_mapped_table *mt, pl_error *err) {
     const char *text = NULL;
     for (const char *p = err->column; *p;) {
         size_t n = strcspn(p, ",");
         char *name = pl_arena_copy(&err->texts, p, n);
         const pl_column *c = name ? pl_table_column(mt->table, name) : NULL;
-        const char *label = c ? label_of(o, mt, c) : NULL;
+        const char *label = c ? label_of(m, mt, c) : NULL;
         if (label)
             text = pl_arena_fmt(&err->texts, "%s%s%s", text ? text : "", text ? ", " : "",
                                 label);
@@ -101,7 +102,7 @@ static const pl_column *only_column(const pl_table *t, const char *sql) {
 }
 
 /* The database gives a CHECK's name or, when it has none, its text. */
-static void name_check(const pl_object *o, const pl_mapped_table *mt, pl_error *err) {
+static void name_check(const pl_mapper *m, const pl_mapped_table *mt, pl_error *err) {
     const pl_column *c = NULL;
     for (const pl_constraint *k = mt->table->constraints; k; k = k->next) {
         if (k->kind != PL_C_CHECK || !k->name || strcmp(k->name, err->constraint) != 0)
@@ -115,7 +116,7 @@ static void name_check(const pl_object *o, const pl_mapped_table *mt, pl_error *
     if (!c)
         c = only_column(mt->table, err->constraint);
     if (c)
-        name_column(o, mt, c, err);
+        name_column(m, mt, c, err);
 }
 
 /* ---- foreign keys -------------------------------------------------------------- */
@@ -165,7 +166,7 @@ static void name_missing(pl_flush *f, const pl_object *o, const pl_mapped_table 
             !values_of(o, mt, k->columns, k->ncolumns, values) ||
             !has_row(f, k->target, k->targets, k->ncolumns, values, &found) || found)
             continue;
-        name_column(o, mt, k->columns[0], err);
+        name_column(o->mapper, mt, k->columns[0], err);
         err->table = mt->table->name;
         err->column = k->columns[0]->name;
         (void)pl_hint(err, "there is no row in '%s' that %s refers to", k->target->name,
@@ -190,7 +191,7 @@ static void name_referring(pl_flush *f, const pl_object *o, const pl_mapped_tabl
                 continue;
             err->table = t->name;
             err->column = k->columns[0]->name;
-            name_column(o, mt, k->targets[0], err);
+            name_column(o->mapper, mt, k->targets[0], err);
             (void)pl_hint(err,
                           "rows of '%s' still refer to it by '%s': delete them first, or "
                           "give the relationship cascade = \"all, delete-orphan\"",
@@ -212,12 +213,73 @@ pl_code pl_blame(pl_flush *f, pl_flush_op op, const pl_mapped_table *mt, pl_obje
     if (!pl_code_is(code, PL_EINTEGRITY) || err->attribute)
         return code;
     if (err->column && (!err->table || strcmp(err->table, mt->table->name) == 0))
-        name_columns(o, mt, err);
+        name_columns(o->mapper, mt, err);
     else if (err->constraint)
-        name_check(o, mt, err);
+        name_check(o->mapper, mt, err);
     else if (is_foreign_key(err) && op == PL_FLUSH_DELETE)
         name_referring(f, o, mt, err);
     else if (is_foreign_key(err))
         name_missing(f, o, mt, err);
     return code;
+}
+
+/* ---- statements that are about no object --------------------------------------- */
+
+/* The mapper that a table belongs to first, and the table as it has it. */
+static const pl_mapped_table *mapped(const pl_registry *r, const char *table,
+                                     const pl_mapper **mapper) {
+    for (size_t i = 0; table && i < r->mappers.n; i++) {
+        const pl_mapper *m = r->mappers.v[i];
+        for (size_t k = 0; k < m->ntables; k++)
+            if (strcmp(m->tables[k].table->name, table) == 0)
+                return *mapper = m, &m->tables[k];
+    }
+    return NULL;
+}
+
+/* The only foreign key of `from` (any table when NULL) that refers to `to` (likewise). */
+static const pl_constraint *only_key(const pl_metadata *md, const pl_table *from,
+                                     const pl_table *to, size_t *n) {
+    const pl_constraint *found = NULL;
+    for (size_t i = 0; i < md->tables.n; i++) {
+        const pl_table *t = md->tables.v[i];
+        for (const pl_constraint *k = t->constraints; k; k = k->next) {
+            if (k->kind != PL_C_FOREIGN || !k->targets || (from && t != from) ||
+                (to && k->target != to))
+                continue;
+            found = k;
+            ++*n;
+        }
+    }
+    return found;
+}
+
+/* The database does not say which foreign key: it is known where there is but one. */
+static void name_only_key(const pl_mapper *m, const pl_mapped_table *mt, pl_flush_op op,
+                          pl_error *err) {
+    const pl_metadata *md = mt->table->metadata;
+    const pl_constraint *own = NULL, *other = NULL;
+    size_t n = 0;
+    if (op != PL_FLUSH_DELETE)
+        own = only_key(md, mt->table, NULL, &n);
+    if (op != PL_FLUSH_INSERT)
+        other = only_key(md, NULL, mt->table, &n);
+    if (n == 1)
+        name_column(m, mt, own ? own->columns[0] : other->targets[0], err);
+}
+
+void pl_blame_statement(const pl_registry *r, pl_flush_op op, const char *table,
+                        pl_error *err) {
+    const pl_mapper *m;
+    if (!pl_code_is(err->code, PL_EINTEGRITY) || err->attribute)
+        return;
+    const pl_mapped_table *mt = mapped(r, err->table ? err->table : table, &m);
+    if (!mt)
+        return;
+    if (err->column)
+        name_columns(m, mt, err);
+    else if (err->constraint)
+        name_check(m, mt, err);
+    else if (is_foreign_key(err) && op != PL_FLUSH_LINK)
+        name_only_key(m, mt, op, err);
 }

@@ -102,6 +102,14 @@ void pl_flush_print(const pl_flush *f, pl_buf *out);
 pl_code pl_flush_run(pl_flush *f, pl_error *err);
 
 /*
+** Puts the attribute into the error of a statement that is about no object, where it is
+** known. `op` is PL_FLUSH_INSERT, _UPDATE or _DELETE of the table, or PL_FLUSH_LINK for a
+** text, which may have done anything.
+*/
+void pl_blame_statement(const pl_registry *r, pl_flush_op op, const char *table,
+                        pl_error *err);
+
+/*
 ** Bulk insert of rows that are not objects: columns[] of a table, `next` fills one row's
 ** slots and returns 1, 0 at the end, -1 for an error it put into err. The bytes of a row
 ** must stay valid until the next call only. *count gets the rows written. A row that
