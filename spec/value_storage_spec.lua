@@ -293,3 +293,56 @@ with app.app_context():
     assert.equal("new", Author.query:one().sheets[4].s)
   end)
 end)
+
+describe("a bad value that is stored", function()
+  local db, Bad
+
+  before_each(function()
+    db = perilune.open "sqlite://"
+    Bad = db.Model "Bad" {
+      id = db.Column { db.Integer, primary_key = true },
+      whole = db.Column { db.Integer }, small = db.Column { db.SmallInteger },
+      big = db.Column { db.BigInteger }, real = db.Column { db.Float },
+      yes = db.Column { db.Boolean }, name = db.Column { db.String(40) },
+      story = db.Column { db.Text }, bytes = db.Column { db.LargeBinary },
+    }
+    db:create_all()
+  end)
+
+  after_each(function() db:close() end)
+
+  local function stored(column, value)
+    db.session:execute(db.text("insert into bad (id, " .. column .. ") values (1, " .. value .. ")"))
+    db.session:commit()
+    return Bad.query:one()
+  end
+
+  for _, case in ipairs {
+    { "whole", "'junk'", "junk" }, { "whole", "2.5", "2.5" }, { "whole", "x'ff'", "\\xFF" },
+    { "small", "70000", "70000" }, { "small", "-32769", "-32769" }, { "big", "'junk'", "junk" },
+    { "real", "'junk'", "junk" }, { "yes", "'junk'", "junk" },
+    { "name", "x'41ff42'", "A\\xFFB" }, { "story", "x'6162c3'", "ab\\xC3" },
+  } do
+    local column, value, shown = case[1], case[2], case[3]
+    it("is found when it is read: " .. column .. " = " .. value, function()
+      local bad = stored(column, value)
+      assert.equal(1, bad.id)
+      local ok, err = pcall(function() return bad[column] end)
+      assert.is_false(ok)
+      assert.equal("ValueError", err.name)
+      assert.equal("Bad." .. column, err.attribute)
+      assert.is_truthy(err.message:find("'" .. shown .. "'", 1, true), err.message)
+      bad[column] = nil
+      db.session:commit()
+      assert.is_nil(bad[column])
+    end)
+  end
+
+  it("is none: the bytes of a LargeBinary", function()
+    assert.equal("\xff\0", stored("bytes", "x'ff00'").bytes)
+  end)
+
+  it("is none: UTF-8 that is stored as a BLOB", function()
+    assert.equal("é", stored("name", "x'c3a9'").name)
+  end)
+end)

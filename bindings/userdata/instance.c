@@ -286,7 +286,8 @@ static void push_slot(lua_State *L, int idx, pl_object *o, uint16_t slot) {
         plua_instance_load(L, idx, o, slot);
         v = &o->slots[slot];
     }
-    if (v->tag == PL_TEXT && a->type->kind <= PL_K_UNICODETEXT)
+    if (v->tag == PL_TEXT && a->type->kind >= PL_K_STRING &&
+        a->type->kind <= PL_K_UNICODETEXT)
         lua_pushlstring(L, v->v.s, v->len);
     else if (v->tag == PL_EXPR)
         lua_pushnil(L);

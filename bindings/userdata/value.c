@@ -8,6 +8,7 @@
 ** in value_types.c. A new column type needs a row here.
 */
 #include "userdata/value.h"
+#include "core/base/utf8.h"
 #include "userdata/value_types.h"
 
 #include <math.h>
@@ -128,28 +129,59 @@ static void push_float(lua_State *L, const pl_type *t, const pl_slot *s,
 
 static void push_integer(lua_State *L, const pl_type *t, const pl_slot *s,
                          const char *where) {
-    if (s->tag == PL_INT)
+    bool small = t->kind == PL_K_SMALLINT;
+    if (s->tag == PL_INT && (!small || (s->v.i >= INT16_MIN && s->v.i <= INT16_MAX)))
         lua_pushinteger(L, s->v.i);
-    else if (s->tag == PL_REAL)
+    else if (s->tag == PL_REAL && (!where || floor(s->v.r) == s->v.r))
         lua_pushnumber(L, s->v.r);
     else
         plua_bad_stored(L, t, s, where);
 }
 
-static void push_text(lua_State *L, const pl_type *t, const pl_slot *s,
-                      const char *where) {
-    if (s->tag == PL_TEXT || s->tag == PL_BLOB) {
-        lua_pushlstring(L, s->v.s, s->len);
-        return;
-    }
+static void push_binary(lua_State *L, const pl_type *t, const pl_slot *s,
+                        const char *where) {
     push_any(L, t, s, where);
     lua_tostring(L, -1);
 }
 
+/* Text is given as it is stored: looking for bytes that are no UTF-8 at every read costs
+ * too much. A BLOB in a column for text is looked at. */
+static void push_text(lua_State *L, const pl_type *t, const pl_slot *s,
+                      const char *where) {
+    if (s->tag == PL_BLOB && where && pl_utf8_len(s->v.s, s->len) < 0)
+        plua_bad_stored(L, t, s, where);
+    push_binary(L, t, s, where);
+}
+
+enum { SHOWN_BYTES = 40 };
+
+/* Pushes what a message shows of bytes that are no text: a\xFFb. */
+static const char *push_escaped(lua_State *L, const char *s, size_t n) {
+    static const char digits[] = "0123456789ABCDEF";
+    char shown[SHOWN_BYTES * 4], *p = shown;
+    for (size_t i = 0; i < n && i < SHOWN_BYTES; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c >= ' ' && c < 0x7f) {
+            *p++ = (char)c;
+            continue;
+        }
+        *p++ = '\\';
+        *p++ = 'x';
+        *p++ = digits[c >> 4];
+        *p++ = digits[c & 15];
+    }
+    lua_pushlstring(L, shown, (size_t)(p - shown));
+    return lua_pushfstring(L, "%s%s", lua_tostring(L, -1), n > SHOWN_BYTES ? "..." : "");
+}
+
 __attribute__((noreturn)) void plua_bad_stored(lua_State *L, const pl_type *t,
                                                const pl_slot *s, const char *where) {
+    const char *text;
     push_any(L, t, s, where);
-    const char *text = luaL_tolstring(L, -1, NULL);
+    if (lua_type(L, -1) == LUA_TSTRING && pl_utf8_len(s->v.s, s->len) < 0)
+        text = push_escaped(L, s->v.s, s->len);
+    else
+        text = luaL_tolstring(L, -1, NULL);
     plua_raise_at(L, PL_EVALUE, where ? where : "result",
                   "the stored value '%s' is not of type %s", text, pl_kind_name(t->kind));
 }
@@ -176,7 +208,7 @@ static const conversion conversions[PL_KIND_COUNT] = {
     [PL_K_TIME] = {plua_store_temporal, plua_push_temporal},
     [PL_K_DATETIME] = {plua_store_temporal, plua_push_temporal},
     [PL_K_INTERVAL] = {plua_store_temporal, plua_push_temporal},
-    [PL_K_BINARY] = {to_blob, push_text},
+    [PL_K_BINARY] = {to_blob, push_binary},
     [PL_K_JSON] = {plua_store_json, plua_push_json},
     [PL_K_ENUM] = {to_text, plua_push_enum},
     [PL_K_UUID] = {plua_store_uuid, plua_push_uuid},
