@@ -36,7 +36,7 @@ int plua_statement_sql(lua_State *L) {
     for (size_t i = 0; i < c.nplan; i++) {
         const pl_node *literal = literals.v[c.plan[i]];
         const pl_type *type = literal->type ? literal->type : pl_type_plain(PL_K_ANY);
-        plua_push_slot(L, type, &literal->value, "parameter");
+        plua_push_slot(L, type, &literal->value, NULL);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_pushinteger(L, (lua_Integer)c.nplan);

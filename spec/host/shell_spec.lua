@@ -278,7 +278,7 @@ describe("the shell on a terminal", function()
   it("tells of a long query, stops it at ^C and keeps the session", function()
     talk(ready .. "send u = User.query:first()\\n\n" .. ready
       .. "send \\\\sql with recursive c(x) as (select 1 union all select x + 1 from c) "
-      .. "select count(*) from c\\n\nexpect query running\nsend \\x03\nexpect interrupted!\n" .. ready
+      .. "select count(*) from c\\n\nexpect query running\nsend \\x03\nexpect InterruptError: interrupted\n" .. ready
       .. "send u:greet() .. #u.posts\\n\nexpect hi Alice100\n" .. ready .. "send \\x04\n")
   end)
 
