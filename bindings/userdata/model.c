@@ -459,8 +459,7 @@ static void describe_relation(lua_State *L, const pl_relation *r) {
 }
 
 /* core.model_describe(model): name, columns and relationships as plain tables; info is
-*the
-** number of a column's own data among the functions of the db, 0 without. */
+** the number of a column's own data among the functions of the db, 0 without. */
 static int model_describe(lua_State *L) {
     plua_model *model = check_model(L, 1);
     pl_mapper *m = model->mapper;
