@@ -47,6 +47,27 @@ describe("a statement", function()
       :order_by(Counter.id))
   end
 
+  it("streams rows whose first value is NULL: db.null stands there", function()
+    db.session:add_all { User { name = "ann", age = 20 }, User { name = "bob" } }
+    db.session:commit()
+    local seen = {}
+    for age, name in db.select(User.age, User.name):order_by(User.name:desc()):each() do
+      seen[#seen + 1] = { age, name }
+    end
+    assert.same({ { db.null, "bob" }, { 20, "ann" } }, seen)
+    seen = {}
+    for name, age in db.select(User.name, User.age):order_by(User.name:desc()):each() do
+      seen[#seen + 1] = { name, age }
+    end
+    assert.same({ { "bob", nil }, { "ann", 20 } }, seen)
+    local posts = 0
+    for post in db.select(Post):select_from(User):outerjoin(Post, Post.user_id:eq(User.id)):each() do
+      assert.equal(db.null, post)
+      posts = posts + 1
+    end
+    assert.equal(2, posts)
+  end)
+
   describe("that inserts", function()
     it("writes values in the order of the table", function()
       check("INSERT INTO user (name, age) VALUES (?, ?)", "x 5",

@@ -14,6 +14,7 @@
 #include "userdata/loader.h"
 #include "userdata/materialize.h"
 #include "userdata/model.h"
+#include "userdata/null.h"
 #include "userdata/option.h"
 #include "userdata/query.h"
 #include "userdata/row.h"
@@ -493,6 +494,10 @@ static int each_next(lua_State *L) {
     int top = lua_gettop(L);
     for (int i = 0; i < r->nitems; i++)
         push_item(L, r, &r->items[i]);
+    if (lua_isnil(L, top + 1)) { /* a nil there would end the loop */
+        plua_push_null(L);
+        lua_replace(L, top + 1);
+    }
     for (int i = 1; r->eager && i <= n; i++) { /* it keeps more there than pages */
         lua_pushvalue(L, i);
         lua_rawseti(L, lua_upvalueindex(2), i);
