@@ -297,6 +297,27 @@ describe("an expression", function()
       assert.equal("ArgumentError", blog.error(function() return db.case {} end).name)
     end)
 
+    it("takes a mapping from values to results as one branch for each key", function()
+      local function sql(e) return blog.text(db.select(e:label "g")) end
+      local expected = "SELECT CASE user.name WHEN ? THEN ? WHEN ? THEN ? ELSE ? END AS g FROM user"
+      local statement = db.select(db.case { { bob = 2, ann = 1 }, value = User.name, else_ = 0 }:label "g")
+      assert.equal(expected, blog.text(statement))
+      assert.equal("ann 1 bob 2 0", blog.params(statement))
+      assert.equal(expected, sql(db.case({ bob = 2, ann = 1 }, { value = User.name, else_ = 0 })))
+      statement = db.select(db.case { { [20] = "b", [3] = "a" }, { 7, "c" }, value = User.age }:label "g")
+      assert.equal("3 a 20 b 7 c", blog.params(statement))
+      local function refuses(pattern, ...)
+        local given = table.pack(...)
+        local err = blog.error(function() return db.case(table.unpack(given)) end)
+        assert.equal("ArgumentError", err.name)
+        assert.match(pattern, err.message)
+      end
+      refuses("value = expression", { { ann = 1 }, else_ = 0 })
+      refuses("a branch of case", { { 1, 2, 3 }, value = User.age })
+      refuses("a plain value", { { [User.name] = 1 }, value = User.name })
+      refuses("expects a branch", { {}, value = User.name })
+    end)
+
     it("functions by any name that is one", function()
       assert.equal("SELECT count(*) AS count_1", list(db.func.count()))
       assert.equal("SELECT coalesce(user.name, ?) AS coalesce_1 FROM user",

@@ -184,14 +184,26 @@ static parts read_case(lua_State *L) {
     luaL_checkstack(L, top + 8, "too many branches");
     for (int i = 1; i <= top; i++) {
         luaL_checktype(L, i, LUA_TTABLE);
+        int before = lua_gettop(L); /* higher afterwards when it holds options */
         take_field(L, i, "else_", &p.other);
         take_field(L, i, "value", &p.value);
-        if (lua_rawlen(L, i) > 0) {
+        if (lua_rawlen(L, i) > 0 || lua_gettop(L) == before) {
             lua_pushvalue(L, i);
             lua_rawseti(L, p.whens, ++count);
         }
     }
     return p;
+}
+
+/* Replaces the branches by {condition, value} lists only, those of mappings sorted. */
+static void expand_branches(lua_State *L, parts *p) {
+    plua_shared(L);
+    lua_getfield(L, -1, "case_branches");
+    lua_remove(L, -2);
+    lua_pushvalue(L, p->whens);
+    lua_pushboolean(L, p->value != 0);
+    lua_call(L, 2, 1);
+    p->whens = lua_gettop(L);
 }
 
 /* The value on top as kid i of the CASE at `node`; pops it and keeps it in `kept`. */
@@ -207,12 +219,14 @@ static void add_part(lua_State *L, int node, uint32_t i, int kept, const pl_type
 }
 
 /*** CASE: db.case{ {condition, value}, ..., else_ = value }, or with value = expression
-and plain values instead of conditions.
+and plain values instead of conditions, then also as a mapping, whose keys are taken in
+order: db.case{ {ann = 1, bob = 2}, value = User.name, else_ = 0 }.
 @function db.case
 @tab branches
 @treturn Expression */
 static int db_case(lua_State *L) {
     parts p = read_case(L);
+    expand_branches(L, &p);
     uint32_t count = (uint32_t)lua_rawlen(L, p.whens), i = 0;
     if (count == 0)
         plua_raise_hint(L, PL_EARGUMENT, "db.case{ {condition, value}, else_ = value }",

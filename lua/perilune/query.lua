@@ -141,6 +141,62 @@ local function family_tables(model)
   return out
 end
 
+local key_rank = { number = 1, string = 2, boolean = 3 }
+
+local function key_before(a, b)
+  local rank_a, rank_b = key_rank[type(a)], key_rank[type(b)]
+  if rank_a ~= rank_b then return rank_a < rank_b end
+  if type(a) == "boolean" then return not a and b end
+  return a < b
+end
+
+--- Whether a branch of CASE maps values to results: it has keys besides those of a pair.
+local function is_mapping(branch)
+  local count = 0
+  for key in pairs(branch) do
+    if key == "else_" or key == "value" then
+      if #branch == 0 then return true end
+    elseif key ~= 1 and key ~= 2 then
+      if math.type(key) ~= "integer" or key > #branch or key < 1 then return true end
+      count = count + 1
+    end
+  end
+  if count > 0 then
+    core.raise("ArgumentError", "a branch of case is {condition, value} or a mapping from values to results")
+  end
+  return false
+end
+
+local function add_mapping(out, mapping)
+  local keys = {}
+  for key in pairs(mapping) do
+    if not key_rank[type(key)] then
+      core.raise("ArgumentError", ("a key of a mapping of case is a plain value, got %s; write {value, result}")
+        :format(core.class(key) or type(key)))
+    end
+    keys[#keys + 1] = key
+  end
+  table.sort(keys, key_before)
+  for _, key in ipairs(keys) do out[#out + 1] = { key, mapping[key] } end
+end
+
+--- The branches of db.case as pairs: a mapping {ann = 1, bob = 2} gives one for each key.
+-- @tab branches
+-- @bool compares whether the CASE compares a value, which a mapping needs
+function shared.case_branches(branches, compares)
+  local out = {}
+  for _, branch in ipairs(branches) do
+    if type(branch) ~= "table" or not is_mapping(branch) then
+      if type(branch) ~= "table" or next(branch) ~= nil then out[#out + 1] = branch end
+    elseif compares then
+      add_mapping(out, branch)
+    else
+      core.raise("ArgumentError", "a mapping of case needs the value it is compared with: value = expression")
+    end
+  end
+  return out
+end
+
 --- UPDATE (or with no values DELETE) of rows of a model that has several tables: by key.
 -- @return the number of rows
 function shared.change_joined(q, model, values)
