@@ -103,6 +103,53 @@ describe("a predicate", function()
     check("length(user.name) > ?", "3", function(u) return #u.name > 3 end)
   end)
 
+  it("chooses values by and, or", function()
+    check("CASE WHEN user.age > ? THEN ? ELSE ? END = ?", "10 x y x",
+      function(u) return (u.age > 10 and "x" or "y") == "x" end)
+    check("CASE WHEN user.age > ? AND user.name IS NOT NULL THEN user.name ELSE ? END = ?",
+      "10 y x", function(u) return (u.age > 10 and u.name or "y") == "x" end)
+    check("CASE WHEN user.active THEN ? ELSE ? END > user.age", "1 2",
+      function(u) return (u.active and 1 or 2) > u.age end)
+    check("coalesce(user.age, ?) = ?", "7 7", function(u) return (u.age or 7) == 7 end)
+    check("coalesce(coalesce(user.age, user.id), ?) = ?", "7 7", function(u)
+      local age = u.age or u.id or 7
+      return age == 7
+    end)
+    check("EXISTS (SELECT 1 FROM user WHERE user.id = post.user_id "
+      .. "AND coalesce(user.name, ?) = ?)", "none bob",
+      function(p) return (p.user.name or "none") == name end, Post)
+    check("(user.age > ? OR user.active = 1) = ?", "1 true",
+      function(u) return (u.age > 1 or u.active) == true end)
+    check("user.age IS NOT NULL OR user.active = 1", "",
+      function(u) return u.age or u.active end)
+  end)
+
+  it("refuses and, or that give no value of SQL", function()
+    raises(":%d+:%d+: what this 'or' gives", function(u) return (u.age > 1 or 7) == 7 end)
+    raises(":%d+:%d+: what this 'and' gives", function(u) return (u.age > 1 and 7) == 7 end)
+    raises(":%d+:%d+: what this 'and' gives", function(u) return (u.age and u.id) == 7 end)
+    raises(":%d+:%d+: what this 'or' gives", function(u) return (u.age or false) == 7 end)
+    raises("what this '", function(u) return (u.age > 1 and u.active or "x") == "x" end)
+    raises("what this 'or' gives", function(p) return (p.user or 7) == 7 end, Post)
+  end)
+
+  it("chooses values as Lua does", function()
+    db.session:add_all { User { name = "ann", age = 20 }, User { name = "ben" } }
+    db.session:flush()
+    local function names(fn)
+      local found = {}
+      for i, user in ipairs(User.query:where(fn):order_by(User.name):all()) do
+        found[i] = user.name
+      end
+      return table.concat(found, " ")
+    end
+    assert.equal("ann", names(function(u) return (u.age == 20 and "x" or "y") == "x" end))
+    assert.equal("ben", names(function(u) return (u.age == 20 and "x" or "y") == "y" end))
+    assert.equal("ben", names(function(u) return (u.age or 7) == 7 end))
+    assert.equal("ann", names(function(u) return (u.age or 7) ~= 7 end))
+    db.session:rollback()
+  end)
+
   it("has locals", function()
     check("user.age * ? > ? AND user.age * ? < ?", "2 1 2 9", function(u)
       local twice <const> = u.age * 2 -- a comment: end

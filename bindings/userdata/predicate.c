@@ -175,6 +175,11 @@ static void ask_nil(lua_State *L, const char *method) {
     lua_call(L, 2, 1);
 }
 
+bool plua_predicate_is_condition(const pl_node *n) {
+    return pl_type_storage(pl_node_type(n))->kind == PL_K_BOOLEAN ||
+           n->kind == PL_N_TEXT || (n->kind == PL_N_BINARY && n->op == PL_OP_CUSTOM);
+}
+
 /* What the value on top says as a condition: a plain boolean or an expression. A column
 ** that is no boolean is true when it is not NULL, as in Lua. */
 static void to_truth(plua_peval *e, const plua_ptree *t) {
@@ -185,9 +190,7 @@ static void to_truth(plua_peval *e, const plua_ptree *t) {
     } else if (n) {
         if (n->kind == PL_N_ORDER || n->kind == PL_N_ENTITY)
             plua_predicate_fail(e, t, NULL, "this is no condition");
-        const pl_type *type = pl_type_storage(pl_node_type(n));
-        if (type->kind != PL_K_BOOLEAN && n->kind != PL_N_TEXT &&
-            !(n->kind == PL_N_BINARY && n->op == PL_OP_CUSTOM))
+        if (!plua_predicate_is_condition(n))
             ask_nil(L, "is_not");
     } else {
         bool truth = lua_toboolean(L, -1);

@@ -40,6 +40,9 @@ void plua_predicate_value(plua_peval *e, const plua_ptree *t);
 /* Pushes a condition: a plain boolean or an expression. [-0, +1, v] */
 void plua_predicate_condition(plua_peval *e, const plua_ptree *t);
 
+/* Whether an expression is a condition by itself, or of unknown type written as text. */
+bool plua_predicate_is_condition(const pl_node *n);
+
 /* The entity that a tree names, NULL when it names none. */
 const plua_pentity *plua_predicate_entity(plua_peval *e, const plua_ptree *t);
 
