@@ -90,9 +90,27 @@ describe("a predicate", function()
       function(u) return db.and_(u.age:gt(3), db.func.lower(u.name):eq "x") end)
     raises("takes values, not what is in the database", function(u) return tostring(u.age) == "3" end)
     raises("takes values, not what is in the database", function(u) return select("#", u.age) end)
-    raises("bad argument #2 to 'string.rep'", function(u) return ("x"):rep(u.age) == u.name end)
+    raises("takes values, not what is in the database",
+      function(u) return ("x"):rep(u.age) == u.name end)
     raises("no method 'find'", function(u) return u.name:find "x" end)
     raises("a pattern must be a string", function(u) return u.name:like(3) end)
+  end)
+
+  it("does not call a foreign function with what is in the database", function()
+    local called = {}
+    local file = assert(io.tmpfile())
+    raises("takes values, not", function(u) return rawset(called, 1, u.age) end)
+    raises("takes values, not", function(u) return pcall(rawset, called, 1, u.age) end)
+    raises("takes values, not", function(u) return table.insert(called, { u.age }) end)
+    raises("takes values, not", function(u) return table.insert(called, { x = { u.age > 1 } }) end)
+    raises("takes values, not", function(u) return rawset(called, 1, u.posts) end)
+    raises("takes values, not", function(u) return file:seek("set", u.age) end)
+    file:close()
+    assert.same({}, called)
+    check("CASE WHEN user.age > ? THEN ? END = ?", "3 x x",
+      function(u) return db.case { { u.age > 3, "x" } } == "x" end)
+    check("coalesce(user.age, ?) > ?", "1 2", function(u) return db.func.coalesce(u.age, 1) > 2 end)
+    check("user.age IN (?, user.id)", "1", function(u) return u.age:in_ { 1, u.id } end)
   end)
 
   it("calculates", function()

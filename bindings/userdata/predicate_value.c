@@ -412,9 +412,63 @@ static bool has_node(lua_State *L, int first, int last) {
     return false;
 }
 
+/* Whether a tree speaks of a row, so that its value is in the database. */
+static bool mentions_row(const plua_ptree *t) {
+    if (!t)
+        return false;
+    for (size_t i = 0; i < t->nlist; i++) {
+        if (mentions_row(t->list[i]))
+            return true;
+    }
+    return t->kind == PLUA_P_ROW || mentions_row(t->a) || mentions_row(t->b);
+}
+
+/* Whether one of the n arguments on top is, or is a table with, what is in the database.
+ */
+static bool takes_sql(plua_peval *e, const plua_ptree *t, int n) {
+    int top = lua_gettop(e->L);
+    for (size_t i = 0; i < t->nlist; i++) {
+        if (t->list[i]->kind == PLUA_P_TABLE && mentions_row(t->list[i]))
+            return true;
+    }
+    return has_node(e->L, top - n + 1, top);
+}
+
+/* Whether the userdata at idx is of a class of the library. */
+static bool is_object(lua_State *L, int idx) {
+    if (!lua_isuserdata(L, idx) || luaL_getmetafield(L, idx, "__name") == LUA_TNIL)
+        return false;
+    const char *name = lua_tostring(L, -1);
+    bool ours = name && strncmp(name, "perilune.", 9) == 0;
+    lua_pop(L, 1);
+    return ours;
+}
+
+/* Whether the value at idx is one of the library's: db.func.name, db.and_, ... */
+static bool is_ours(lua_State *L, int idx) {
+    int top = lua_gettop(L);
+    bool found = is_object(L, idx) && !luaL_testudata(L, idx, PLUA_MODEL);
+    idx = lua_absindex(L, idx);
+    plua_shared(L);
+    lua_getfield(L, -1, "namespace");
+    lua_pushnil(L);
+    while (!found && lua_next(L, top + 2)) {
+        found = lua_rawequal(L, -1, idx);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, top);
+    return found;
+}
+
+static __attribute__((noreturn)) void takes_values(plua_peval *e, const plua_ptree *t) {
+    plua_predicate_fail(e, t, "SQL functions are db.func.name(...)",
+                        "this function takes values, not what is in the database");
+}
+
 static void call_function(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
     plua_predicate_value(e, t->a);
+    int called = lua_gettop(L);
     bool function = lua_iscfunction(L, -1);
     if (luaL_getmetafield(L, -1, "__call") != LUA_TNIL) {
         function = lua_iscfunction(L, -1);
@@ -425,12 +479,13 @@ static void call_function(plua_peval *e, const plua_ptree *t) {
                             "compute the value before, local x = f(...), and compare "
                             "with x; SQL functions are db.func.name(...)",
                             "a Lua function cannot be called in SQL");
-    int n = push_arguments(e, t), top = lua_gettop(L);
-    bool sql = has_node(L, top - n + 1, top);
+    int n = push_arguments(e, t);
+    bool sql = takes_sql(e, t, n);
+    if (sql && !is_ours(L, called))
+        takes_values(e, t);
     call_at(e, t, n);
     if (sql && !node_at(L, -1))
-        plua_predicate_fail(e, t, "SQL functions are db.func.name(...)",
-                            "this function takes values, not what is in the database");
+        takes_values(e, t);
 }
 
 /* Lua's string methods that SQL has, on a column; n arguments above it. */
@@ -493,6 +548,8 @@ static void method(plua_peval *e, const plua_ptree *t) {
         plua_predicate_fail(e, t, NULL, "there is no method '%s' that SQL has", t->name);
     lua_pushvalue(L, object);
     int count = push_arguments(e, t);
+    if (!n && !relation && !is_object(L, object) && takes_sql(e, t, count))
+        takes_values(e, t);
     call_at(e, t, count + 1);
     lua_remove(L, object);
 }
