@@ -244,7 +244,30 @@ static void compare_relation(plua_peval *e, const plua_ptree *t, int k, int rel,
     lua_getfield(L, rel, comparisons[k].method);
     lua_pushvalue(L, rel);
     lua_pushvalue(L, other);
-    lua_call(L, 2, 1);
+    call_typed(e, t, 2);
+}
+
+/* Arguments: the operator, both operands, and the method's name for messages. */
+static int sql_compare(lua_State *L) {
+    plua_compare(L, (pl_op)lua_tointeger(L, 1), 2, 3, lua_tostring(L, 4));
+    return 1;
+}
+
+static int sql_arithmetic(lua_State *L) {
+    plua_arithmetic(L, (pl_op)lua_tointeger(L, 1), 2, 3);
+    return 1;
+}
+
+/* Pushes the expression of an operator on the values at a and b; method NULL: none. */
+static void push_sql(plua_peval *e, const plua_ptree *t, pl_op op, int a, int b,
+                     const char *method) {
+    lua_State *L = e->L;
+    lua_pushcfunction(L, method ? sql_compare : sql_arithmetic);
+    lua_pushinteger(L, op);
+    lua_pushvalue(L, a);
+    lua_pushvalue(L, b);
+    lua_pushstring(L, method);
+    call_typed(e, t, 4);
 }
 
 static void compare(plua_peval *e, const plua_ptree *t, int k) {
@@ -264,8 +287,8 @@ static void compare(plua_peval *e, const plua_ptree *t, int k) {
         if (lua_isnil(L, value) && comparisons[k].lua != LUA_OPEQ)
             plua_predicate_fail(e, t, "test for nil before: limit == nil or ...",
                                 "attempt to compare with nil");
-        plua_compare(L, flip ? comparisons[k].flipped : comparisons[k].op, flip ? b : a,
-                     value, comparisons[k].method);
+        push_sql(e, t, flip ? comparisons[k].flipped : comparisons[k].op, flip ? b : a,
+                 value, comparisons[k].method);
     }
     lua_replace(L, a);
     lua_settop(L, a);
@@ -320,7 +343,7 @@ static void arithmetic(plua_peval *e, const plua_ptree *t) {
     if (arithmetics[k].op == PL_OP_CUSTOM)
         plua_predicate_fail(e, t, "conditions are joined by and, or, not",
                             "this operator cannot be turned into SQL");
-    plua_arithmetic(L, arithmetics[k].op, a, b);
+    push_sql(e, t, arithmetics[k].op, a, b, NULL);
     lua_replace(L, a);
     lua_settop(L, a);
 }
@@ -338,7 +361,7 @@ static void concatenation(plua_peval *e, const plua_ptree *t) {
         lua_settop(L, a);
         return;
     }
-    plua_arithmetic(L, PL_OP_CONCAT, a, b);
+    push_sql(e, t, PL_OP_CONCAT, a, b, NULL);
     lua_replace(L, a);
     lua_settop(L, a);
 }
