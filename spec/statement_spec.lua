@@ -2,6 +2,7 @@
 -- INSERT, UPDATE, DELETE and text: the SQL, the values, and what becomes of rows.
 
 local blog = require "spec.support.blog"
+local perilune = require "perilune"
 
 describe("a statement", function()
   local m, db, User, Post, Counter
@@ -242,6 +243,95 @@ describe("a statement", function()
     end)
     raises("ArgumentError", "wrd", function()
       db.session:execute(db.insert(Counter), { { wrd = "a" } })
+    end)
+  end)
+
+  describe("of a model keeps the session in step:", function()
+    local ann, bob
+
+    before_each(function()
+      ann, bob = User { name = "ann", age = 20 }, User { name = "bob" }
+      db.session:add_all { ann, bob }
+      db.session:commit()
+      assert.same({ "ann", "bob" }, { ann.name, bob.name })
+    end)
+
+    it("an update expires what it set", function()
+      local update = db.update(User):where(User.id:eq(1)):values { name = "zed" }
+      assert.equal(1, db.session:execute(update).rowcount)
+      assert.same({ "zed", 20, "bob" }, { ann.name, ann.age, bob.name })
+      db.session:execute(db.update(User):values { age = User.id + 1 })
+      assert.same({ 2, 3 }, { ann.age, bob.age })
+      db.session:rollback()
+      assert.same({ "ann", 20 }, { ann.name, ann.age })
+    end)
+
+    it("an update expires what it set by onupdate", function()
+      local counter = Counter { word = "a" }
+      db.session:add(counter)
+      db.session:commit()
+      assert.is_nil(counter.changed)
+      db.session:execute(db.update(Counter):values { word = "b" })
+      assert.same({ "b", 1 }, { counter.word, counter.changed })
+    end)
+
+    it("an update that returns gives instances with the new values", function()
+      local result = db.session:scalars(
+        db.update(User):where(User.name:eq "bob"):values { name = "zed" }:returning(User))
+      assert.equal(1, #result)
+      assert.equal(bob, result[1])
+      assert.equal("zed", bob.name)
+      db.session:expunge(ann)
+      local row = db.session:execute(
+        db.update(User):where(User.id:eq(1)):values { name = "amy" }:returning(User.id, User))[1]
+      assert.same({ 1, "amy", "ann" }, { row[1], row[2].name, ann.name })
+    end)
+
+    it("the parameters of the condition are those of the statement", function()
+      local update = db.update(User):where(db.text "name = :old"):values { name = db.bindparam "new" }
+      db.session:execute(update, { { old = "ann", new = "a" }, { old = "bob", new = "b" } })
+      assert.same({ "a", "b" }, { ann.name, bob.name })
+    end)
+
+    it("a delete takes the objects out of the session", function()
+      assert.equal(1, db.session:execute(db.delete(User):where(User.id:eq(2))).rowcount)
+      assert.is_nil(User.query:get(2))
+      assert.is_true(perilune.inspect(bob).deleted)
+      assert.equal(ann, User.query:get(1))
+      db.session:rollback()
+      assert.equal(bob, User.query:get(2))
+      db.session:execute(db.delete(User))
+      db.session:commit()
+      assert.is_nil(User.query:get(1))
+      assert.is_true(perilune.inspect(ann).detached)
+    end)
+
+    it("a delete that returns instances leaves none in the session", function()
+      db.session:expunge(bob)
+      local result = db.session:scalars(db.delete(User):returning(User))
+      assert.equal(2, #result)
+      assert.equal(ann, result[1])
+      assert.same({ "ann", "bob" }, { result[1].name, result[2].name })
+      assert.is_nil(User.query:get(1))
+      assert.is_nil(User.query:get(2))
+    end)
+
+    it("an aliased model and a compound key are found as well", function()
+      local Pair = db.Model "Pair" {
+        b = db.Column { db.Integer, primary_key = true },
+        a = db.Column { db.Integer, primary_key = true },
+        n = db.Column { db.Integer },
+      }
+      db:create_all()
+      local one, two = Pair { a = 1, b = 2, n = 0 }, Pair { a = 2, b = 1, n = 0 }
+      db.session:add_all { one, two }
+      db.session:commit()
+      assert.same({ 0, 0 }, { one.n, two.n })
+      db.session:execute(db.update(Pair):where(Pair.a:eq(1)):values { n = 5 })
+      assert.same({ 5, 0 }, { one.n, two.n })
+      local u = db.aliased(User, "u")
+      db.session:execute(db.update(u):where(u.name:eq "ann"):values { name = "zed" })
+      assert.same({ "zed", "bob" }, { ann.name, bob.name })
     end)
   end)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** change.c - query:update{...} and query:delete() with the session kept in step.
+** change.c - query:update{...}, query:delete() and session:execute of db.update(Model)
+** and db.delete(Model), with the session kept in step.
 **
 ** The rows that the statement will change are found by key first, when the session knows
 ** any object of the model: those objects expire what was set (update) or leave the
@@ -34,11 +35,12 @@ static void check_plain(lua_State *L, pl_node *stmt, const char *method) {
     }
 }
 
-/* Pushes the WHERE clauses of the chain `from` over the statement on top. [-1, +1] */
-static void copy_where(lua_State *L, pl_node *from) {
+/* Pushes the WHERE clauses of the chain `from`, whose end is the value at `owner`, over
+** the statement on top. [-1, +1] */
+static void copy_where(lua_State *L, pl_node *from, int owner) {
     if (!from)
         return;
-    copy_where(L, plua_previous(from));
+    copy_where(L, plua_previous(from), owner);
     if (from->kind != PL_N_WHERE)
         return;
     int prev = lua_gettop(L);
@@ -46,7 +48,7 @@ static void copy_where(lua_State *L, pl_node *from) {
     plua_kid(L, -1, 0, prev);
     for (uint32_t i = 1; i < from->nkids; i++)
         n->kids[i] = from->kids[i];
-    plua_node_owner(L, prev + 1, 1);
+    plua_node_owner(L, prev + 1, owner);
     lua_replace(L, prev);
 }
 
@@ -67,6 +69,23 @@ static bool knows_any(lua_State *L, plua_session *s, const pl_mapper *m) {
     return any;
 }
 
+/* Runs the query of keys on top and adds the known objects that have them to `list`. */
+static void add_known(lua_State *L, plua_session *s, const pl_mapper *m, int list,
+                      int params) {
+    plua_cursor *c = plua_cursor_open(L, s, lua_gettop(L), NULL, params);
+    plua_identity_map(L, s, m);
+    int map = lua_gettop(L);
+    pl_slot key[PL_MAX_KEY];
+    while (plua_cursor_step(L, c)) {
+        pl_stmt_columns(c->stmt, 0, m->npk, key);
+        plua_push_key_values(L, key, m->npk);
+        if (lua_rawget(L, map) == LUA_TUSERDATA)
+            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+        else
+            lua_pop(L, 1);
+    }
+}
+
 /* Pushes the list of known objects whose rows match the query at 1. */
 static void push_affected(lua_State *L, plua_session *s, pl_mapper *m) {
     lua_newtable(L);
@@ -84,18 +103,7 @@ static void push_affected(lua_State *L, plua_session *s, pl_mapper *m) {
     }
     lua_remove(L, model);
     lua_call(L, m->npk + 1, 1);
-    plua_cursor *c = plua_cursor_open(L, s, lua_gettop(L), NULL, 0);
-    plua_identity_map(L, s, m);
-    int map = lua_gettop(L);
-    pl_slot key[PL_MAX_KEY];
-    while (plua_cursor_step(L, c)) {
-        pl_stmt_columns(c->stmt, 0, m->npk, key);
-        plua_push_key_values(L, key, m->npk);
-        if (lua_rawget(L, map) == LUA_TUSERDATA)
-            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
-        else
-            lua_pop(L, 1);
-    }
+    add_known(L, s, m, list, 0);
     lua_settop(L, list);
 }
 
@@ -137,7 +145,7 @@ static lua_Integer run_update(lua_State *L, plua_session *s, pl_mapper *m,
     plua_push_model(L, m);
     plua_change_head(L, PL_N_UPDATE, model);
     plua_set_values(L, model + 1, 2);
-    copy_where(L, stmt);
+    copy_where(L, stmt, 1);
     return run(L, s, m);
 }
 
@@ -155,7 +163,7 @@ static lua_Integer run_delete(lua_State *L, plua_session *s, pl_mapper *m,
         return run_joined(L, m, 0);
     plua_push_model(L, m);
     plua_change_head(L, PL_N_DELETE, lua_gettop(L));
-    copy_where(L, stmt);
+    copy_where(L, stmt, 1);
     return run(L, s, m);
 }
 
@@ -169,17 +177,19 @@ static plua_session *begin(lua_State *L, pl_node *stmt) {
     return s;
 }
 
-/* The attributes set are read again when next needed. */
+/* The attribute is read again when next needed. */
+static void expire_slot(pl_object *o, uint16_t slot) {
+    if (slot == PL_NO_SLOT)
+        return;
+    o->slots[slot] = plua_base(o)[slot] = (pl_slot){.tag = PL_UNSET};
+    o->status |= PL_OBJ_PARTIAL;
+}
+
 static void expire_set(lua_State *L, pl_object *o, int idx, int values) {
     lua_pushnil(L);
     while (lua_next(L, values)) {
-        uint16_t slot = lua_type(L, -2) == LUA_TSTRING
-                            ? pl_mapper_slot(o->mapper, lua_tostring(L, -2))
-                            : PL_NO_SLOT;
-        if (slot != PL_NO_SLOT) {
-            o->slots[slot] = plua_base(o)[slot] = (pl_slot){.tag = PL_UNSET};
-            o->status |= PL_OBJ_PARTIAL;
-        }
+        if (lua_type(L, -2) == LUA_TSTRING)
+            expire_slot(o, pl_mapper_slot(o->mapper, lua_tostring(L, -2)));
         lua_pop(L, 1);
     }
     plua_instance_forget_related(L, idx, o);
@@ -236,4 +246,117 @@ int plua_query_delete(lua_State *L) {
     }
     lua_pushinteger(L, n);
     return 1;
+}
+
+/* ---- UPDATE and DELETE that session:execute runs ---- */
+
+/* The column of the mapper's last table that has the value of key attribute i. */
+static const pl_column *key_column(const pl_mapper *m, int i) {
+    const pl_mapped_table *t = &m->tables[m->ntables - 1];
+    uint16_t slot = m->pk[i];
+    for (size_t k = 0; k < t->table->npk; k++) {
+        if (t->pk[k] == slot || (t->from && t->from[k] == slot))
+            return t->table->pk[k];
+    }
+    return NULL;
+}
+
+/* Pushes SELECT of the keys of the rows that the statement changes; false, and nothing,
+** when its table does not have them. */
+static bool push_keys(lua_State *L, const pl_mapper *m, int stmt) {
+    const pl_node *head = pl_statement_head(lua_touserdata(L, stmt));
+    for (int i = 0; i < m->npk; i++) {
+        if (!key_column(m, i))
+            return false;
+    }
+    uint32_t n = (uint32_t)m->npk;
+    pl_node *keys = plua_node_block(L, PLUA_QUERY, PL_N_SELECT, n, 0, m->npk + 1);
+    int idx = lua_gettop(L);
+    for (int i = 0; i < m->npk; i++) {
+        const pl_column *c = key_column(m, i);
+        pl_node *column;
+        if (head->kids[0]->kind == PL_N_ALIAS) {
+            column = plua_node(L, PLUA_EXPRESSION, PL_N_COLUMN, 1, NULL, 0);
+            column->ref = c;
+            column->type = c->type;
+            column->kids[0] = head->kids[0];
+            plua_node_owner(L, -1, stmt);
+        } else {
+            column = plua_column_node(L, c, c->type, 0, stmt);
+        }
+        keys->kids[i] = column;
+        lua_setiuservalue(L, idx, i + 1);
+    }
+    copy_where(L, lua_touserdata(L, stmt), stmt);
+    return true;
+}
+
+const pl_mapper *plua_change_begin(lua_State *L, plua_session *s, int stmt, int params) {
+    const pl_node *head = pl_statement_head(lua_touserdata(L, stmt));
+    const pl_mapper *m =
+        head->kind == PL_N_UPDATE || head->kind == PL_N_DELETE ? head->ref : NULL;
+    if (!m)
+        return NULL;
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    if (knows_any(L, s, m) && push_keys(L, m, stmt))
+        add_known(L, s, m, list, params);
+    lua_settop(L, list);
+    return m;
+}
+
+/* Expires what the SET clauses of the statement write, onupdate values among them. */
+static void expire_assigned(lua_State *L, int idx, const pl_node *stmt) {
+    pl_object *o = lua_touserdata(L, idx);
+    for (; stmt; stmt = plua_previous(stmt)) {
+        for (uint32_t i = 1; stmt->kind == PL_N_SET && i < stmt->nkids; i++) {
+            const pl_column *c = stmt->kids[i]->kids[0]->ref;
+            expire_slot(o, pl_mapper_column_slot(o->mapper, c));
+        }
+    }
+    plua_instance_forget_related(L, idx, o);
+}
+
+/* The instance on top, if it is one of the mapper's family, leaves the session. */
+static void leave_deleted(lua_State *L, plua_session *s, const pl_mapper *m) {
+    pl_object *o = plua_test_instance(L, -1);
+    if (o && o->mapper->root == m->root && pl_object_state(o) == PL_PERSISTENT)
+        plua_session_gone(L, s, lua_gettop(L), o);
+}
+
+/* The same for all instances in a result: those loaded by RETURNING were not known. */
+static void leave_returned(lua_State *L, plua_session *s, const pl_mapper *m,
+                           int result) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, result);
+    for (lua_Integer i = 1; i <= n; i++) {
+        if (lua_rawgeti(L, result, i) != LUA_TTABLE) {
+            leave_deleted(L, s, m);
+            lua_pop(L, 1);
+            continue;
+        }
+        lua_Integer width = (lua_Integer)lua_rawlen(L, -1);
+        for (lua_Integer k = 1; k <= width; k++) {
+            lua_rawgeti(L, -1, k);
+            leave_deleted(L, s, m);
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+}
+
+void plua_change_end(lua_State *L, plua_session *s, const pl_mapper *m, int stmt,
+                     int list, int result) {
+    const pl_node *n = lua_touserdata(L, stmt);
+    bool deletes = pl_statement_head((pl_node *)n)->kind == PL_N_DELETE;
+    size_t known = lua_rawlen(L, list);
+    for (size_t i = 1; i <= known; i++) {
+        lua_rawgeti(L, list, (lua_Integer)i);
+        if (deletes)
+            leave_deleted(L, s, m);
+        else
+            expire_assigned(L, lua_gettop(L), n);
+        lua_pop(L, 1);
+    }
+    if (deletes && result)
+        leave_returned(L, s, m, result);
 }

@@ -617,11 +617,16 @@ static lua_Integer execute(lua_State *L, plua_session *s) {
     plua_engine *e = bind_option(L, s, 4);
     lua_settop(L, 3);
     int base = lua_gettop(L);
-    run *r = begin_on(L, s, e, 2, lua_istable(L, 3) ? 3 : 0);
+    int params = lua_istable(L, 3) ? 3 : 0;
+    run *r = begin_on(L, s, e, 2, params);
+    const pl_mapper *changes = plua_change_begin(L, s, 2, params);
+    int known = lua_gettop(L);
     if (r->cursor->compiled->kind != PL_S_SELECT &&
         pl_stmt_column_count(r->cursor->stmt) == 0) {
         lua_Integer changed = (lua_Integer)plua_cursor_finish(L, r->cursor);
         s->raw_writes = true;
+        if (changes)
+            plua_change_end(L, s, changes, 2, known, 0);
         lua_settop(L, base);
         plua_push_rowcount(L, changed);
         return changed;
@@ -629,6 +634,8 @@ static lua_Integer execute(lua_State *L, plua_session *s) {
     if (r->cursor->compiled->kind != PL_S_SELECT)
         s->raw_writes = s->raw_writes || !pl_stmt_readonly(r->cursor->stmt);
     lua_Integer n = collect(L, r, LUA_MAXINTEGER);
+    if (changes)
+        plua_change_end(L, s, changes, 2, known, lua_gettop(L));
     leave(L, base);
     return n;
 }
