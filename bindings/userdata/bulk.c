@@ -23,7 +23,7 @@ typedef struct feed {
     pl_mapper *m;
     int rows;          /* stack index of the list of rows */
     int functions;     /* the db's functions */
-    int keep;          /* table that keeps the bytes of a row's texts alive */
+    int keep;          /* its entry 1 keeps the texts of the rows read ahead alive */
     lua_Integer at, n; /* row being read, number of rows */
     pl_slot *ahead;    /* AHEAD rows read under one protected call */
     lua_Integer served, ready;
@@ -87,6 +87,10 @@ static void fill_row(lua_State *L, feed *f, pl_slot *row) {
  */
 static int fill_protected(lua_State *L) {
     feed *f = lua_touserdata(L, FEED);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, KEEP, 1);
+    lua_replace(L, KEEP);
     for (f->ready = 0; f->ready < AHEAD && f->at < f->n; f->ready++) {
         f->at++;
         fill_row(L, f, f->ahead + f->ready * f->ncolumns);
@@ -111,8 +115,7 @@ static int next_row(void *ud, pl_slot *row, pl_error *err) {
         lua_pushvalue(f->L, f->rows);
         lua_pushvalue(f->L, f->functions);
         lua_pushvalue(f->L, f->names);
-        lua_newtable(f->L);
-        lua_copy(f->L, -1, f->keep);
+        lua_pushvalue(f->L, f->keep);
         if (lua_pcall(f->L, 5, 0, 0) != LUA_OK) {
             (void)plua_keep_error(f->L, err);
             return -1;
