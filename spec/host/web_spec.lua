@@ -111,9 +111,11 @@ describe("examples/web", function()
     assert.truthy((curl "/"):find("<h1>News</h1>", 1, true))
     os.execute "sleep 0.05"
     write(folder .. "/app/main.lua", "this is not Lua")
-    assert.truthy((curl "/"):find("<h1>", 1, true))
+    local served -- by a worker that has good code; one that never had any cannot
+    for _ = 1, 100 do served = served or (curl "/"):find("<h1>", 1, true) end
     os.execute "sleep 0.05"
     write(folder .. "/app/main.lua", main)
+    assert.truthy(served)
     local body = curl "/"
     assert.truthy(body:find("<h1>Blog</h1>", 1, true), body .. read(folder .. "/err"))
   end)
