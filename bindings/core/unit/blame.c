@@ -264,8 +264,10 @@ static void name_only_key(const pl_mapper *m, const pl_mapped_table *mt, pl_flus
         own = only_key(md, mt->table, NULL, &n);
     if (op != PL_FLUSH_INSERT)
         other = only_key(md, NULL, mt->table, &n);
-    if (n == 1)
-        name_column(m, mt, own ? own->columns[0] : other->targets[0], err);
+    if (n == 1 && own)
+        name_column(m, mt, own->columns[0], err);
+    else if (n == 1 && other)
+        name_column(m, mt, other->targets[0], err);
 }
 
 void pl_blame_statement(const pl_registry *r, pl_flush_op op, const char *table,
