@@ -132,21 +132,13 @@ int plua_session_flush_plan(lua_State *L);
 /* Raises when a failed flush or close makes the session unusable. */
 void plua_session_usable(lua_State *L, plua_session *s);
 
-/* Methods of the class from other files: transaction.c, execute.c, merge.c. */
+/* Methods of the class from other files: handle.c, execute.c. */
 extern const luaL_Reg plua_session_transaction_methods[];
 extern const luaL_Reg plua_session_run_methods[];
 
 /* Ends the transaction of all connections. [-0, +0, v] */
 void plua_session_commit(lua_State *L, plua_session *s);
 void plua_session_rollback(lua_State *L, plua_session *s);
-
-/* The object at idx has another primary key than the one in the slots `was`, until the
-** open transaction is rolled back. [-0, +0, m] */
-void plua_session_moved(lua_State *L, plua_session *s, int idx, const pl_object *o,
-                        const pl_slot *was);
-
-/* Handles of transactions at least so deep are over. [-0, +0, m] */
-void plua_transactions_ended(lua_State *L, plua_session *s, int depth);
 
 /* Marks an object and what the delete cascade reaches for deletion. [-0, +0, v] */
 void plua_session_delete(lua_State *L, plua_session *s, int idx);

@@ -12,6 +12,7 @@
 #include "userdata/loader.h"
 #include "userdata/relationship.h"
 #include "userdata/scratch.h"
+#include "userdata/undo.h"
 #include "userdata/value.h"
 
 #include <string.h>
@@ -243,7 +244,7 @@ static void move_key(plua_unit *u, int idx, const pl_object *o) {
     if (!moved)
         return;
     int top = lua_gettop(L);
-    plua_session_moved(L, u->s, idx, o, base);
+    plua_undo_moved(L, u->s, idx, o, base);
     plua_identity_map(L, u->s, o->mapper);
     plua_push_key(L, o->mapper, base);
     lua_pushvalue(L, -1);
