@@ -19,6 +19,7 @@
 #include "userdata/expression.h"
 #include "userdata/from.h"
 #include "userdata/history.h"
+#include "userdata/hooks.h"
 #include "userdata/alias.h"
 #include "userdata/inspect.h"
 #include "userdata/merge.h"
@@ -281,10 +282,12 @@ static void open_namespace(lua_State *L, int idx) {
 /* Classes whose tables are for our own Lua files only. */
 static void open_core(lua_State *L, int idx) {
     static const lua_CFunction openers[] = {
-        plua_open_session, plua_open_transaction, plua_open_collection, plua_open_cursor,
-        plua_open_row,     plua_open_database,    plua_open_schema,     plua_open_model,
-        plua_open_create,  plua_open_inspect,     plua_open_system,     plua_open_merge,
-        plua_open_history, plua_open_live,        plua_open_dynamic};
+        plua_open_session, plua_open_transaction, plua_open_collection,
+        plua_open_cursor,  plua_open_row,         plua_open_database,
+        plua_open_hooks,   plua_open_schema,      plua_open_model,
+        plua_open_create,  plua_open_inspect,     plua_open_system,
+        plua_open_merge,   plua_open_history,     plua_open_live,
+        plua_open_dynamic};
     luaL_setfuncs(L, core_functions, 0);
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
         openers[i](L);

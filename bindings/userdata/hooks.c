@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** hooks.c - see hooks.h.
+**
+** A hook is called inside a statement of SQLite and must not raise: what a script is told
+** is told under a protected call, on the main thread of the state. The engine, which a
+*hook
+** gets, is memory of the declarations and outlives its connections; the db may be gone.
+*/
+#include "userdata/hooks.h"
+#include "userdata/session.h"
+
+/* ---- statements, told to the script ------------------------------------------------ */
+
+/* Protected: calls the db's trace function. */
+static int trace_protected(lua_State *L) {
+    lua_call(L, lua_gettop(L) - 1, 0);
+    return 0;
+}
+
+static void push_params(lua_State *L, const pl_slot *params, size_t n) {
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        switch (params[i].tag) {
+        case PL_INT: lua_pushinteger(L, params[i].v.i); break;
+        case PL_REAL: lua_pushnumber(L, params[i].v.r); break;
+        case PL_TEXT:
+        case PL_BLOB: lua_pushlstring(L, params[i].v.s, params[i].len); break;
+        default: plua_push_null(L);
+        }
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+typedef struct traced {
+    plua_engine *e;
+    const char *sql;
+    const pl_slot *params;
+    size_t nparams;
+    double ms;
+    int64_t changes;
+} traced;
+
+/* Protected: finds the trace function of the db and calls it. */
+static int find_and_trace(lua_State *L) {
+    const traced *t = lua_touserdata(L, 1);
+    plua_push_db(L, t->e->db);
+    /* a cursor that was left open may be closed by the collector after its db */
+    if (!lua_isuserdata(L, -1) || lua_getiuservalue(L, -1, 1) != LUA_TTABLE)
+        return 0;
+    lua_pushcfunction(L, trace_protected);
+    if (lua_getfield(L, -2, "trace") != LUA_TFUNCTION)
+        return 0;
+    lua_pushstring(L, t->sql);
+    push_params(L, t->params, t->nparams);
+    lua_pushnumber(L, t->ms);
+    lua_pushinteger(L, t->changes);
+    lua_pushstring(L, t->e->key);
+    lua_call(L, 6, 0);
+    return 0;
+}
+
+static void hook_trace(void *ud, const char *sql, const pl_slot *params, size_t nparams,
+                       double ms, int64_t changes) {
+    traced t = {ud, sql, params, nparams, ms, changes};
+    const pl_watch *watch = t.e->db->watch;
+    lua_State *L = t.e->db->main;
+    if (watch && watch->ended)
+        watch->ended(watch->ud);
+    if (!t.e->db->listening || !lua_checkstack(L, 10))
+        return;
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, find_and_trace);
+    lua_pushlightuserdata(L, &t);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        lua_warning(L, "a listener of statements failed", 0);
+    lua_settop(L, top);
+}
+
+/* ---- the host's watch -------------------------------------------------------------- */
+
+static const pl_watch *watch_of(void *ud) {
+    return ((const plua_engine *)ud)->watch;
+}
+
+static int hook_row(void *ud) {
+    return watch_of(ud)->row(watch_of(ud)->ud);
+}
+
+static void hook_closed(void *ud) {
+    watch_of(ud)->closed(watch_of(ud)->ud);
+}
+
+static int hook_authorize(void *ud, int action, const char *a, const char *b,
+                          const char *schema, const char *via) {
+    return watch_of(ud)->authorize(watch_of(ud)->ud, action, a, b, schema, via);
+}
+
+static int hook_poll(void *ud) {
+    return watch_of(ud)->poll(watch_of(ud)->ud);
+}
+
+/* ---- setting them ------------------------------------------------------------------ */
+
+void plua_hooks_set(plua_engine *e, pl_conn *c) {
+    const pl_watch *watch = e->db->watch;
+    bool trace = e->db->listening || (watch && watch->ended);
+    pl_conn_hooks hooks = {.ud = e,
+                           .trace = trace ? hook_trace : NULL,
+                           .changed = e->db->live ? plua_live_changed : NULL,
+                           .poll = watch && watch->poll ? hook_poll : NULL};
+    if (watch && watch->row)
+        hooks.row = hook_row;
+    if (watch && watch->closed)
+        hooks.closed = hook_closed;
+    if (watch && watch->authorize)
+        hooks.authorize = hook_authorize;
+    pl_conn_set_hooks(c, &hooks);
+}
+
+static void set_session_hooks(plua_session *s) {
+    for (int i = 0; i < s->nbinds; i++)
+        if (s->binds[i].conn)
+            plua_hooks_set(s->binds[i].engine, s->binds[i].conn);
+}
+
+/* Sets the hooks of all connections again. */
+static void renew_hooks(lua_State *L, plua_db *db) {
+    for (plua_engine *e = db->engines; e; e = e->next) {
+        for (plua_site *site = e->sites; site; site = site->next) {
+            for (int i = 0; i < site->nidle; i++)
+                plua_hooks_set(e, site->idle[i]);
+            if (site->shared)
+                plua_hooks_set(e, site->shared);
+        }
+    }
+    plua_each_session(L, db, set_session_hooks);
+}
+
+/* core.db_listen(db, on): statements are (not) told to the function `trace` of the db's
+** table. */
+static int db_listen(lua_State *L) {
+    plua_db *db = plua_check_db(L, 1);
+    db->listening = lua_toboolean(L, 2);
+    renew_hooks(L, db);
+    return 0;
+}
+
+/* core.db_live(db, on): the rows that transactions change are (not) noted. */
+static int db_live(lua_State *L) {
+    plua_db *db = plua_check_db(L, 1);
+    db->live = lua_toboolean(L, 2);
+    renew_hooks(L, db);
+    for (plua_engine *e = db->engines; e && !db->live; e = e->next)
+        plua_live_free(e);
+    return 0;
+}
+
+int plua_open_hooks(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"db_listen", db_listen},
+        {"db_live", db_live},
+        {NULL, NULL},
+    };
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+** hooks.h - what the connections of a db tell while statements run: the script's function
+** `trace`, the host's watch, the notes of changed rows (live.h).
+*/
+#ifndef PLUA_HOOKS_H
+#define PLUA_HOOKS_H
+
+#include "userdata/database.h"
+
+/* Sets the hooks of a connection as its db wants them now; none that nobody wants. */
+void plua_hooks_set(plua_engine *e, pl_conn *c);
+
+int plua_open_hooks(lua_State *L);
+
+#endif
