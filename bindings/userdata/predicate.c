@@ -162,11 +162,6 @@ static void close_path(plua_peval *e, opened *o) {
 
 static void eval_condition(plua_peval *e, const plua_ptree *t);
 
-/* Whether the value on top is an expression of ours. */
-static pl_node *top_node(lua_State *L) {
-    return plua_tonode_of(L, -1, PLUA_IS_EXPRESSION);
-}
-
 /* Calls a method of the object on top of the stack with nil: is(nil), is_not(nil). */
 static void ask_nil(lua_State *L, const char *method) {
     lua_getfield(L, -1, method);
@@ -184,7 +179,7 @@ bool plua_predicate_is_condition(const pl_node *n) {
 ** that is no boolean is true when it is not NULL, as in Lua. */
 static void to_truth(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
-    const pl_node *n = top_node(L);
+    const pl_node *n = plua_pnode(L, -1);
     if (!n && plua_test_relattr(L, -1)) {
         ask_nil(L, "is_not");
     } else if (n) {
@@ -217,7 +212,7 @@ static void eval_atom(plua_peval *e, const plua_ptree *t) {
         open_path(e, paths[i], &list[i]);
     plua_predicate_value(e, t);
     to_truth(e, t);
-    if (!top_node(L)) { /* folded away: the rows need not be looked at */
+    if (!plua_pnode(L, -1)) { /* folded away: the rows need not be looked at */
         e->nopen = base;
     } else {
         for (int i = n; i > 0; i--)
@@ -275,7 +270,7 @@ static void eval_condition(plua_peval *e, const plua_ptree *t) {
 /* Turns a plain boolean on top into SQL's constant. */
 static void to_node(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
-    if (top_node(L))
+    if (plua_pnode(L, -1))
         return;
     if (!lua_isboolean(L, -1))
         plua_predicate_fail(e, t, NULL, "this is no condition");

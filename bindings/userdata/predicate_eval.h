@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** predicate_eval.h - what predicate.c (conditions) and predicate_value.c (values) share.
+** predicate_eval.h - what predicate.c (conditions), predicate_value.c (values) and
+** predicate_choice.c share.
 */
 #ifndef PLUA_PREDICATE_EVAL_H
 #define PLUA_PREDICATE_EVAL_H
@@ -36,6 +37,18 @@ __attribute__((noreturn)) void plua_predicate_fail(plua_peval *e, const plua_ptr
 
 /* Pushes the value of a tree: plain, an expression, or a relationship. [-0, +1, v] */
 void plua_predicate_value(plua_peval *e, const plua_ptree *t);
+
+/* The same of a tree that is `and` or `or`. [-0, +1, v] */
+void plua_predicate_choice(plua_peval *e, const plua_ptree *t);
+
+/* Calls what is below its n arguments and builds SQL; an error stays what it is, and gets
+** the place of the tree. [-(n + 1), +1, v] */
+void plua_predicate_call(plua_peval *e, const plua_ptree *t, int n);
+
+/* The expression at idx, NULL for any other value. */
+static inline pl_node *plua_pnode(lua_State *L, int idx) {
+    return plua_tonode_of(L, idx, PLUA_IS_EXPRESSION);
+}
 
 /* Pushes a condition: a plain boolean or an expression. [-0, +1, v] */
 void plua_predicate_condition(plua_peval *e, const plua_ptree *t);

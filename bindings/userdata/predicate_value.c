@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** predicate_value.c - values in predicates: names, attributes, operators, calls.
+** predicate_value.c - values in predicates: names, attributes, operators, calls. What
+** `and` and `or` give is in predicate_choice.c.
 **
 ** Plain values are what Lua makes of them; with an expression on either side an operator
 ** builds SQL. Functions in Lua are never called: what they would do cannot be SQL, and a
@@ -15,10 +16,6 @@
 #include "core/base/utf8.h"
 
 #include <string.h>
-
-static pl_node *node_at(lua_State *L, int idx) {
-    return plua_tonode_of(L, idx, PLUA_IS_EXPRESSION);
-}
 
 /* ---- names and fields ---- */
 
@@ -78,7 +75,7 @@ static void attribute(plua_peval *e, const plua_ptree *t, const plua_pentity *en
                             m->name, t->name);
     lua_pushstring(L, t->name);
     plua_class_attr(L, top + 1, top + 2);
-    if (!node_at(L, -1))
+    if (!plua_pnode(L, -1))
         plua_predicate_fail(e, t, NULL, "%s.%s is no column or relationship", m->name,
                             t->name);
     lua_replace(L, top + 1);
@@ -88,7 +85,7 @@ static void attribute(plua_peval *e, const plua_ptree *t, const plua_pentity *en
 /* The value on top, indexed by the key pushed over it; both are replaced. */
 static void index_value(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
-    const pl_node *n = node_at(L, -2);
+    const pl_node *n = plua_pnode(L, -2);
     if (n && pl_type_storage(pl_node_type(n))->kind != PL_K_JSON)
         plua_predicate_fail(e, t, NULL, "%s has no fields", plua_node_name(L, n));
     if (plua_test_relattr(L, -2))
@@ -118,7 +115,7 @@ static void item(plua_peval *e, const plua_ptree *t) {
         plua_predicate_fail(e, t, "write row.name", "attributes are named, not indexed");
     plua_predicate_value(e, t->a);
     plua_predicate_value(e, t->b);
-    if (node_at(e->L, -1))
+    if (plua_pnode(e->L, -1))
         plua_predicate_fail(e, t, NULL, "an expression is no key");
     index_value(e, t);
 }
@@ -170,8 +167,7 @@ static void call_at(plua_peval *e, const plua_ptree *t, int n) {
     plua_predicate_fail(e, t, NULL, "%s", message ? message : "the call failed");
 }
 
-/* The same for what builds SQL: the error stays what it is, and gets the place. */
-static void call_typed(plua_peval *e, const plua_ptree *t, int n) {
+void plua_predicate_call(plua_peval *e, const plua_ptree *t, int n) {
     lua_State *L = e->L;
     int status = lua_pcall(L, n, 1, 0);
     if (status == LUA_OK)
@@ -244,7 +240,7 @@ static void compare_relation(plua_peval *e, const plua_ptree *t, int k, int rel,
     lua_getfield(L, rel, comparisons[k].method);
     lua_pushvalue(L, rel);
     lua_pushvalue(L, other);
-    call_typed(e, t, 2);
+    plua_predicate_call(e, t, 2);
 }
 
 /* Arguments: the operator, both operands, and the method's name for messages. */
@@ -267,7 +263,7 @@ static void push_sql(plua_peval *e, const plua_ptree *t, pl_op op, int a, int b,
     lua_pushvalue(L, a);
     lua_pushvalue(L, b);
     lua_pushstring(L, method);
-    call_typed(e, t, 4);
+    plua_predicate_call(e, t, 4);
 }
 
 static void compare(plua_peval *e, const plua_ptree *t, int k) {
@@ -279,10 +275,10 @@ static void compare(plua_peval *e, const plua_ptree *t, int k) {
         compare_relation(e, t, k, a, b);
     } else if (plua_test_relattr(L, b)) {
         compare_relation(e, t, k, b, a);
-    } else if (!node_at(L, a) && !node_at(L, b)) {
+    } else if (!plua_pnode(L, a) && !plua_pnode(L, b)) {
         compare_plain(e, t, k, a, b);
     } else {
-        bool flip = !node_at(L, a);
+        bool flip = !plua_pnode(L, a);
         int value = flip ? a : b;
         if (lua_isnil(L, value) && comparisons[k].lua != LUA_OPEQ)
             plua_predicate_fail(e, t, "test for nil before: limit == nil or ...",
@@ -334,7 +330,7 @@ static void arithmetic(plua_peval *e, const plua_ptree *t) {
     int b = lua_gettop(L), a = b - 1;
     check_operand(e, t, a);
     check_operand(e, t, b);
-    if (!node_at(L, a) && !node_at(L, b)) {
+    if (!plua_pnode(L, a) && !plua_pnode(L, b)) {
         push_plain(e, t, arithmetics[k].lua, a, b);
         lua_replace(L, a);
         lua_settop(L, a);
@@ -355,7 +351,7 @@ static void concatenation(plua_peval *e, const plua_ptree *t) {
     int b = lua_gettop(L), a = b - 1;
     check_operand(e, t, a);
     check_operand(e, t, b);
-    if (!node_at(L, a) && !node_at(L, b)) {
+    if (!plua_pnode(L, a) && !plua_pnode(L, b)) {
         push_plain(e, t, PLAIN_CONCAT, a, b);
         lua_replace(L, a);
         lua_settop(L, a);
@@ -386,7 +382,7 @@ static void unary(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
     plua_predicate_value(e, t->a);
     int a = lua_gettop(L);
-    const pl_node *n = node_at(L, a);
+    const pl_node *n = plua_pnode(L, a);
     if (t->op == '#') {
         if (n) {
             call_sql(L, "length", 0, PL_K_INTEGER);
@@ -430,7 +426,7 @@ static int get_field(lua_State *L) {
 
 static bool has_node(lua_State *L, int first, int last) {
     for (int i = first; i <= last; i++)
-        if (node_at(L, i) || plua_test_relattr(L, i))
+        if (plua_pnode(L, i) || plua_test_relattr(L, i))
             return true;
     return false;
 }
@@ -507,7 +503,7 @@ static void call_function(plua_peval *e, const plua_ptree *t) {
     if (sql && !is_ours(L, called))
         takes_values(e, t);
     call_at(e, t, n);
-    if (sql && !node_at(L, -1))
+    if (sql && !plua_pnode(L, -1))
         takes_values(e, t);
 }
 
@@ -549,7 +545,7 @@ static void method(plua_peval *e, const plua_ptree *t) {
                             "methods of a model cannot be turned into SQL");
     plua_predicate_value(e, t->a);
     int object = lua_gettop(L);
-    const pl_node *n = node_at(L, object);
+    const pl_node *n = plua_pnode(L, object);
     bool relation = plua_test_relattr(L, object) != NULL;
     if (relation && is_relation_question(t->name) && t->nlist == 1 &&
         t->list[0]->kind == PLUA_P_FUNCTION) {
@@ -594,123 +590,6 @@ static void table(plua_peval *e, const plua_ptree *t) {
     }
 }
 
-/* ---- and, or as values ---- */
-
-static bool is_plain(lua_State *L, int idx) {
-    return !node_at(L, idx) && !plua_test_relattr(L, idx);
-}
-
-/* true, false, or an expression that is a condition. */
-static bool is_boolean(lua_State *L, int idx) {
-    const pl_node *n = node_at(L, idx);
-    return n ? plua_predicate_is_condition(n) : lua_isboolean(L, idx);
-}
-
-/* Neither a condition nor what has no value in SQL; JSON's null is not SQL's. */
-static bool is_scalar(lua_State *L, int idx) {
-    const pl_node *n = node_at(L, idx);
-    return n && !plua_predicate_is_condition(n) && n->kind != PL_N_ORDER &&
-           n->kind != PL_N_ENTITY && pl_type_storage(pl_node_type(n))->kind != PL_K_JSON;
-}
-
-static bool can_be_result(lua_State *L, int idx) {
-    return node_at(L, idx) ? is_scalar(L, idx)
-                           : is_plain(L, idx) && !lua_isboolean(L, idx);
-}
-
-static __attribute__((noreturn)) void no_value(plua_peval *e, const plua_ptree *t) {
-    plua_predicate_fail(
-        e, t, "values are chosen by: condition and a or b; column or value; db.case",
-        "what this '%s' gives is no condition and cannot be turned into SQL",
-        t->kind == PLUA_P_OR ? "or" : "and");
-}
-
-enum { CASE_TEST = 1, CASE_THEN, CASE_ELSE };
-
-/* CASE WHEN test THEN a ELSE b END, and coalesce(a, b): arguments of the stack. */
-static int make_case(lua_State *L) {
-    pl_node *c = plua_node_block(L, PLUA_EXPRESSION, PL_N_CASE, CASE_ELSE,
-                                 2 * pl_node_size(0), CASE_ELSE);
-    void *space = plua_node_extra(c);
-    c->flags |= PL_NF_CASE_ELSE;
-    for (int i = CASE_TEST; i <= CASE_ELSE; i++)
-        plua_set_operand(L, c, (uint32_t)i - 1, i, plua_operand(L, i), NULL, NULL,
-                         &space);
-    return 1;
-}
-
-static int make_coalesce(lua_State *L) {
-    const pl_node *first = plua_operand(L, 1);
-    pl_node *f = plua_node_block(L, PLUA_EXPRESSION, PL_N_FUNC, 2, pl_node_size(0), 2);
-    void *space = plua_node_extra(f);
-    pl_node_set_text(f, "coalesce");
-    f->type = pl_node_type(first);
-    plua_set_operand(L, f, 0, 1, plua_operand(L, 1), NULL, NULL, &space);
-    plua_set_operand(L, f, 1, 2, plua_operand(L, 2), f->type, first, &space);
-    return 1;
-}
-
-/* `test and a or b` whose results are no conditions; false when it is something else. */
-static bool ternary(plua_peval *e, const plua_ptree *t) {
-    lua_State *L = e->L;
-    int top = lua_gettop(L);
-    if (t->kind != PLUA_P_OR || t->a->kind != PLUA_P_AND)
-        return false;
-    plua_predicate_value(e, t->a->a);
-    bool fits = !is_plain(L, -1);
-    lua_settop(L, top);
-    if (!fits)
-        return false;
-    lua_pushcfunction(L, make_case);
-    plua_predicate_condition(e, t->a);
-    if (!node_at(L, -1)) { /* the result of `and` is never, or always taken */
-        bool taken = lua_toboolean(L, -1);
-        lua_settop(L, top);
-        plua_predicate_value(e, taken ? t->a->b : t->b);
-        return true;
-    }
-    plua_predicate_value(e, t->a->b);
-    plua_predicate_value(e, t->b);
-    if (!can_be_result(L, -1) || !can_be_result(L, -2)) {
-        lua_settop(L, top);
-        return false;
-    }
-    call_typed(e, t, CASE_ELSE);
-    return true;
-}
-
-/*
-** `limit or 18`: with a plain value on the left Lua's rule holds. Two conditions make a
-** condition; a column that is none gives way to the other value when it is NULL.
-*/
-static void choice(plua_peval *e, const plua_ptree *t) {
-    lua_State *L = e->L;
-    int top = lua_gettop(L);
-    if (ternary(e, t))
-        return;
-    plua_predicate_value(e, t->a);
-    bool plain = is_plain(L, -1);
-    if (plain && lua_toboolean(L, -1) == (t->kind == PLUA_P_OR))
-        return;
-    if (plain) {
-        lua_settop(L, top);
-        plua_predicate_value(e, t->b);
-        return;
-    }
-    plua_predicate_value(e, t->b);
-    if (is_boolean(L, -2) && is_boolean(L, -1)) {
-        lua_settop(L, top);
-        plua_predicate_condition(e, t);
-        return;
-    }
-    bool is_or = t->kind == PLUA_P_OR;
-    if (!is_or || !is_scalar(L, -2) || !can_be_result(L, -1))
-        no_value(e, t);
-    lua_pushcfunction(L, make_coalesce);
-    lua_insert(L, top + 1);
-    call_typed(e, t, 2);
-}
-
 /* ---- all of it ---- */
 
 void plua_predicate_value(plua_peval *e, const plua_ptree *t) {
@@ -731,7 +610,7 @@ void plua_predicate_value(plua_peval *e, const plua_ptree *t) {
     case PLUA_P_UNARY: unary(e, t); break;
     case PLUA_P_TABLE: table(e, t); break;
     case PLUA_P_AND:
-    case PLUA_P_OR: choice(e, t); break;
+    case PLUA_P_OR: plua_predicate_choice(e, t); break;
     case PLUA_P_NOT: plua_predicate_condition(e, t); break;
     case PLUA_P_BINARY:
         k = comparison_of(t->op);
