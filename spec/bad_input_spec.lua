@@ -57,6 +57,27 @@ describe("a mistake in", function()
     end
   end)
 
+  it("a field of the module", function()
+    says("AttributeError", "perilune has no field 'Databse'", "'Database'", function() return perilune.Databse end)
+    says("AttributeError", "no field 'opne'", "'open'", function() return perilune.opne(1) end)
+    assert.is_nil(perilune._private)
+    assert.truthy(perilune.command == nil or perilune.command == "spec")
+  end)
+
+  it("a constructor called with a colon, or with another thing", function()
+    for _, name in ipairs { "case", "values", "literal_column", "column", "undefer_group" } do
+      local err = raised("TypeError", function() return db[name](db, { User.id:eq(1), 2 }) end)
+      assert.equal("db.? is called with a dot", (err.message:gsub(name, "?")))
+    end
+    says("TypeError", "db.case is called with a dot", "db.case(...)",
+      function() return db:case { User.id:eq(1), 2 } end)
+    says("ArgumentError", "bad argument #1 to 'case' (table expected, got no value)", nil, function() db.case() end)
+    says("ArgumentError", "(table expected, got string)", nil, db.case, "x", 1)
+    says("ArgumentError", "(string expected, got table)", nil, db.literal_column, {})
+    says("ArgumentError", "bad argument #1 to 'label' (string expected", nil, function() User.id:label {} end)
+    says("ArgumentError", "expects a table, got nil", nil, db.ForeignKeyConstraint)
+  end)
+
   it("a configuration", function()
     local function config(name, value)
       local app = perilune.App "x"

@@ -67,7 +67,7 @@ static void push_joined_select(lua_State *L, const plua_model *model, pl_mapper 
 /* Pushes the source of an alias of the model at 1 that is called by the string at 2. */
 static void push_source(lua_State *L, const plua_model *model) {
     size_t len = 0;
-    const char *name = lua_isnoneornil(L, 2) ? NULL : luaL_checklstring(L, 2, &len);
+    const char *name = lua_isnoneornil(L, 2) ? NULL : plua_need_string(L, 2, &len);
     if (model->mapper->ntables > 1) {
         push_joined_select(L, model, NULL, 0);
         pl_node *n = lua_touserdata(L, -1);
@@ -155,7 +155,7 @@ static int db_with_polymorphic(lua_State *L) {
                    plua_typename(L, 1));
     plua_configure(L, model->db);
     size_t n = read_family(L, 2, model->mapper, below), len = 0;
-    const char *name = lua_isnil(L, 3) ? NULL : luaL_checklstring(L, 3, &len);
+    const char *name = lua_isnil(L, 3) ? NULL : plua_need_string(L, 3, &len);
     push_joined_select(L, model, below, n);
     pl_node *source = lua_touserdata(L, 4);
     source->text = name;

@@ -556,7 +556,7 @@ static int collection_extend(lua_State *L) {
 
 static int collection_insert(lua_State *L) {
     plua_collection *c = check(L, "insert");
-    lua_Integer at = luaL_checkinteger(L, 2);
+    lua_Integer at = plua_need_integer(L, 2);
     lua_settop(L, 3);
     if (at < 1 || at > c->n + 1)
         plua_raise(L, PL_EARGUMENT, "insert: position %I is not in 1..%I", at, c->n + 1);
@@ -580,7 +580,7 @@ static int collection_remove(lua_State *L) {
 
 static int collection_pop(lua_State *L) {
     plua_collection *c = check(L, "pop");
-    lua_Integer at = luaL_optinteger(L, 2, c->n);
+    lua_Integer at = lua_isnoneornil(L, 2) ? c->n : plua_need_integer(L, 2);
     if (c->n == 0 && lua_isnoneornil(L, 2))
         return 0;
     if (at < 1 || at > c->n)
@@ -656,7 +656,7 @@ static int collection_len(lua_State *L) {
 }
 
 static int collection_next(lua_State *L) {
-    lua_Integer i = luaL_optinteger(L, 2, 0) + 1;
+    lua_Integer i = lua_isnoneornil(L, 2) ? 1 : plua_need_integer(L, 2) + 1;
     lua_pushinteger(L, i);
     return lua_geti(L, 1, i) == LUA_TNIL ? 0 : 2;
 }

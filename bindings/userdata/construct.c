@@ -84,7 +84,7 @@ static int db_false(lua_State *L) {
 @param[opt] type
 @treturn Expression */
 static int db_literal(lua_State *L) {
-    luaL_checkany(L, 1);
+    plua_need_any(L, 1);
     lua_settop(L, 2);
     const pl_type *type = lua_isnil(L, 2) ? NULL : plua_check_type(L, 2);
     if (plua_operand(L, 1)) {
@@ -131,7 +131,7 @@ static int db_bindparam(lua_State *L) {
 @treturn Expression */
 static int db_literal_column(lua_State *L) {
     size_t len;
-    const char *s = luaL_checklstring(L, 1, &len);
+    const char *s = plua_need_string(L, 1, &len);
     plua_node(L, PLUA_EXPRESSION, PL_N_TEXT, 0, s, len);
     return 1;
 }
@@ -142,7 +142,7 @@ static int db_literal_column(lua_State *L) {
 @treturn Expression */
 static int db_column(lua_State *L) {
     size_t len;
-    const char *s = luaL_checklstring(L, 1, &len);
+    const char *s = plua_need_string(L, 1, &len);
     if (len == 0 || memchr(s, '\0', len))
         plua_raise(L, PL_EARGUMENT, "a column has a name");
     plua_node(L, PLUA_EXPRESSION, PL_N_IDENT, 0, s, len);
@@ -169,7 +169,7 @@ static void take_field(lua_State *L, int table, const char *key, int *index) {
 static parts read_case(lua_State *L) {
     parts p = {0};
     int top = lua_gettop(L);
-    luaL_checktype(L, 1, LUA_TTABLE);
+    plua_need_table(L, 1);
     bool listed = top == 1 && lua_rawgeti(L, 1, 1) == LUA_TTABLE;
     lua_settop(L, top);
     if (listed) {
@@ -183,7 +183,7 @@ static parts read_case(lua_State *L) {
     p.whens = lua_gettop(L);
     luaL_checkstack(L, top + 8, "too many branches");
     for (int i = 1; i <= top; i++) {
-        luaL_checktype(L, i, LUA_TTABLE);
+        plua_need_table(L, i);
         int before = lua_gettop(L); /* higher afterwards when it holds options */
         take_field(L, i, "else_", &p.other);
         take_field(L, i, "value", &p.value);
@@ -268,7 +268,7 @@ static int db_case(lua_State *L) {
 /* ---- one operand and a name or type ---- */
 
 static pl_node *typed(lua_State *L, pl_node_kind kind) {
-    luaL_checkany(L, 1);
+    plua_need_any(L, 1);
     const pl_type *type = plua_check_type(L, 2);
     lua_settop(L, 2);
     plua_toexpr(L, 1, NULL);
@@ -294,7 +294,7 @@ static int db_cast(lua_State *L) {
 @param type
 @treturn Expression */
 static int db_type_coerce(lua_State *L) {
-    luaL_checkany(L, 1);
+    plua_need_any(L, 1);
     const pl_type *type = plua_check_type(L, 2);
     lua_settop(L, 2);
     if (!plua_operand(L, 1)) {
@@ -323,21 +323,21 @@ static int db_type_coerce(lua_State *L) {
 static int db_extract(lua_State *L) {
     size_t len;
     const char *field = plua_check_name(L, 1, false, "field of a date", &len);
-    luaL_checkany(L, 2);
+    plua_need_any(L, 2);
     plua_toexpr(L, 2, NULL);
     plua_unary(L, PL_N_EXTRACT, 2, field, len)->type = pl_type_plain(PL_K_INTEGER);
     return 1;
 }
 
 static int db_distinct(lua_State *L) {
-    luaL_checkany(L, 1);
+    plua_need_any(L, 1);
     plua_toexpr(L, 1, NULL);
     plua_unary(L, PL_N_UNARY, 1, NULL, 0)->op = PL_OP_DISTINCT;
     return 1;
 }
 
 static int order(lua_State *L, int bits) {
-    luaL_checkany(L, 1);
+    plua_need_any(L, 1);
     lua_settop(L, 1);
     plua_order(L, 1, bits);
     return 1;

@@ -13,7 +13,7 @@ static pl_node *self_query(lua_State *L, const char *method) {
 
 static const char *name_at(lua_State *L, int idx, size_t *len) {
     *len = 0;
-    return lua_isnoneornil(L, idx) ? NULL : luaL_checklstring(L, idx, len);
+    return lua_isnoneornil(L, idx) ? NULL : plua_need_string(L, idx, len);
 }
 
 /*** The query as something to read from; columns as sub.c.name or sub.name.
@@ -35,7 +35,7 @@ static int query_subquery(lua_State *L) {
 static int query_as(lua_State *L) {
     self_query(L, "as");
     size_t len;
-    const char *name = luaL_checklstring(L, 2, &len);
+    const char *name = plua_need_string(L, 2, &len);
     plua_push_derived(L, 1, name, len)->ext = PLUA_AS;
     return 1;
 }
@@ -85,7 +85,7 @@ static int query_scalar(lua_State *L) {
 static int query_label(lua_State *L) {
     self_query(L, "label");
     size_t len;
-    const char *name = luaL_checklstring(L, 2, &len);
+    const char *name = plua_need_string(L, 2, &len);
     plua_toexpr(L, 1, NULL);
     plua_unary(L, PL_N_LABEL, 1, name, len);
     return 1;

@@ -567,7 +567,7 @@ static void check_statement(lua_State *L, int idx) {
 static plua_engine *bind_option(lua_State *L, plua_session *s, int idx) {
     if (lua_isnoneornil(L, idx))
         return NULL;
-    luaL_checktype(L, idx, LUA_TTABLE);
+    plua_need_table(L, idx);
     if (lua_getfield(L, idx, "bind") == LUA_TTABLE)
         lua_getfield(L, -1, "bind_key");
     plua_engine *e = NULL;
@@ -609,7 +609,7 @@ static lua_Integer execute(lua_State *L, plua_session *s) {
     if (stmt->kind != PL_N_TEXT) /* raw SQL knows no models, so theirs may be wrong */
         plua_configure(L, s->db);
     if (!lua_isnoneornil(L, 3))
-        luaL_checktype(L, 3, LUA_TTABLE);
+        plua_need_table(L, 3);
     lua_settop(L, 4);
     bool open = is_open_insert(lua_touserdata(L, 2));
     if (open || is_list(L, 3))

@@ -128,14 +128,14 @@ static int table_valued(lua_State *L) {
     if (top > 1 && lua_type(L, top) == LUA_TTABLE) {
         lua_getfield(L, top, "name");
         if (!lua_isnil(L, -1))
-            name = luaL_checklstring(L, -1, &len);
+            name = plua_need_string(L, -1, &len);
         top--;
     }
     plua_node(L, PLUA_FROM, PL_N_TABLEFUNC, 1, name, len);
     plua_kid(L, -1, 0, 1);
     lua_newtable(L);
     for (int i = 2; i <= top; i++) {
-        luaL_checkstring(L, i);
+        plua_need_string(L, i, NULL);
         lua_pushvalue(L, i);
         lua_pushvalue(L, i);
         lua_rawset(L, -3);

@@ -316,6 +316,49 @@ void *plua_checkself(lua_State *L, const char *name, const char *method) {
                     method, got);
 }
 
+/* ---- arguments ---- */
+
+static __attribute__((noreturn)) void bad_argument(lua_State *L, int idx,
+                                                   const char *expected) {
+    lua_Debug ar;
+    memset(&ar, 0, sizeof ar);
+    if (lua_getstack(L, 0, &ar))
+        lua_getinfo(L, "n", &ar);
+    const char *name = ar.name ? ar.name : "?";
+    if (luaL_testudata(L, 1, PLUA_DATABASE)) {
+        const char *hint = lua_pushfstring(L, "write db.%s(...)", name);
+        plua_raise_hint(L, PL_ETYPE, hint, "db.%s is called with a dot", name);
+    }
+    bool method = ar.namewhat && strcmp(ar.namewhat, "method") == 0;
+    plua_raise(L, PL_EARGUMENT, "bad argument #%d to '%s' (%s expected, got %s)",
+               idx - method, name, expected, plua_typename(L, idx));
+}
+
+void plua_need_any(lua_State *L, int idx) {
+    if (lua_isnone(L, idx))
+        bad_argument(L, idx, "value");
+}
+
+void plua_need_table(lua_State *L, int idx) {
+    if (!lua_istable(L, idx))
+        bad_argument(L, idx, "table");
+}
+
+const char *plua_need_string(lua_State *L, int idx, size_t *len) {
+    const char *s = lua_tolstring(L, idx, len);
+    if (!s)
+        bad_argument(L, idx, "string");
+    return s;
+}
+
+lua_Integer plua_need_integer(lua_State *L, int idx) {
+    int fits;
+    lua_Integer i = lua_tointegerx(L, idx, &fits);
+    if (!fits)
+        bad_argument(L, idx, "whole number");
+    return i;
+}
+
 static int arena_gc(lua_State *L) {
     pl_arena_free(lua_touserdata(L, 1));
     return 0;

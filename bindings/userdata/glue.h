@@ -136,6 +136,13 @@ void *plua_test(lua_State *L, int idx, const char *name);
 ** reminder ("call it with a colon: query:all()"). [-0, +0, v] */
 void *plua_checkself(lua_State *L, const char *name, const char *method);
 
+/* The argument at idx, as luaL_check... gives it; raises an error object when it is
+** another thing, and says so when a constructor was called with a colon. [-0, +0, v] */
+void plua_need_any(lua_State *L, int idx);
+void plua_need_table(lua_State *L, int idx);
+const char *plua_need_string(lua_State *L, int idx, size_t *len);
+lua_Integer plua_need_integer(lua_State *L, int idx);
+
 /*
 ** An arena that Lua's collector frees at the latest; anchored on the stack.
 ** plua_arena_done frees it at once. [-0, +1, m]

@@ -463,20 +463,20 @@ bool plua_json_changed(lua_State *L, int idx, const char *text, size_t len,
 /* ---- for scripts ------------------------------------------------------------ */
 
 static int json_encode(lua_State *L) {
-    luaL_checkany(L, 1);
+    plua_need_any(L, 1);
     plua_json_encode(L, 1, NULL);
     return 1;
 }
 
 static int json_decode(lua_State *L) {
     size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
+    const char *text = plua_need_string(L, 1, &len);
     plua_json_decode(L, text, len, NULL);
     return 1;
 }
 
 static int mark_array(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
+    plua_need_table(L, 1);
     lua_settop(L, 1);
     if (lua_getmetatable(L, 1) && !is_marked(L, 1))
         plua_raise(L, PL_EARGUMENT, "json_array: the table has a metatable already");

@@ -227,7 +227,7 @@ static bool is_operator_byte(char c) {
 }
 
 const char *plua_check_operator(lua_State *L, int idx, size_t *len) {
-    const char *s = luaL_checklstring(L, idx, len);
+    const char *s = plua_need_string(L, idx, len);
     bool fits = *len > 0 && *len <= 32;
     for (size_t i = 0; fits && i < *len; i++)
         fits = is_operator_byte(s[i]);

@@ -202,7 +202,7 @@ static int push_columns(lua_State *L, plua_option_op op, int before, int first) 
 }
 
 static int push_group(lua_State *L, int before, int first) {
-    const char *group = luaL_checkstring(L, first);
+    const char *group = plua_need_string(L, first, NULL);
     plua_option *o = push_step(L, before, 0);
     o->op = PLUA_O_UNDEFER_GROUP;
     o->group = group;
@@ -368,7 +368,7 @@ static int query_options(lua_State *L) {
 @treturn Query */
 static int query_execution_options(lua_State *L) {
     plua_self_query(L, "execution_options");
-    luaL_checktype(L, 2, LUA_TTABLE);
+    plua_need_table(L, 2);
     bool change = plua_tonode_of(L, 1, PLUA_IS_STATEMENT) != NULL;
     pl_node *n =
         plua_node_block(L, change ? PLUA_STATEMENT : PLUA_QUERY, PL_N_OPTION, 1, 0, 2);

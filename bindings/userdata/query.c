@@ -241,8 +241,8 @@ static int query_offset(lua_State *L) {
 @treturn Query */
 static int query_slice(lua_State *L) {
     plua_self(L, PLUA_IS_QUERY, PLUA_QUERY, "slice");
-    lua_Integer from = luaL_optinteger(L, 2, 0);
-    if (from < 0 || (!lua_isnoneornil(L, 3) && luaL_checkinteger(L, 3) < from))
+    lua_Integer from = lua_isnoneornil(L, 2) ? 0 : plua_need_integer(L, 2);
+    if (from < 0 || (!lua_isnoneornil(L, 3) && plua_need_integer(L, 3) < from))
         plua_raise(L, PL_EARGUMENT, "slice expects 0 <= from <= to");
     lua_settop(L, 3);
     if (!lua_isnil(L, 3)) {

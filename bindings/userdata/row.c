@@ -226,19 +226,19 @@ static int list_tostring(lua_State *L) {
 }
 
 static int list_first(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
+    plua_need_table(L, 1);
     lua_rawgeti(L, 1, 1);
     return 1;
 }
 
 static int list_all(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
+    plua_need_table(L, 1);
     lua_settop(L, 1);
     return 1;
 }
 
 static int list_one(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
+    plua_need_table(L, 1);
     lua_Unsigned n = lua_rawlen(L, 1);
     if (n == 0)
         plua_raise(L, PL_ENORESULT, "No row was found when one was required");

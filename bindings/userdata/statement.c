@@ -186,7 +186,7 @@ static void push_conflict_targets(lua_State *L, pl_table *t, int options) {
     lua_pop(L, 1);
     if (lua_getfield(L, options, "constraint") == LUA_TNIL)
         return;
-    const char *name = luaL_checkstring(L, -1);
+    const char *name = plua_need_string(L, -1, NULL);
     for (const pl_constraint *c = t->constraints; c; c = c->next) {
         if (!c->name || strcmp(c->name, name) != 0)
             continue;
@@ -205,7 +205,7 @@ static int conflict(lua_State *L, bool update, const char *method) {
         lua_newtable(L);
         lua_replace(L, 2);
     }
-    luaL_checktype(L, 2, LUA_TTABLE);
+    plua_need_table(L, 2);
     push_conflict_targets(L, t, 2);
     pl_node *n = plua_clause(L, PL_N_CONFLICT, 1, 3);
     n->op = update;

@@ -155,7 +155,7 @@ static int text_bindparams(lua_State *L) {
     const pl_node *old = plua_self(L, PLUA_IS_STATEMENT, PLUA_STATEMENT, "bindparams");
     if (old->kind != PL_N_TEXT)
         plua_raise(L, PL_EARGUMENT, "bindparams is a method of db.text(...)");
-    luaL_checktype(L, 2, LUA_TTABLE);
+    plua_need_table(L, 2);
     lua_settop(L, 2);
     pl_node *t = push_text(L, old->text, old->len);
     lua_createtable(L, (int)t->nkids, 1);

@@ -63,10 +63,10 @@ static pl_node *carve_values(lua_State *L, uint32_t n, int kept, void **space) {
 static int db_values(lua_State *L) {
     normalize(L);
     lua_settop(L, 3);
-    luaL_checktype(L, 1, LUA_TTABLE);
-    luaL_checktype(L, 2, LUA_TTABLE);
+    plua_need_table(L, 1);
+    plua_need_table(L, 2);
     size_t len = 0;
-    const char *name = lua_isnil(L, 3) ? NULL : luaL_checklstring(L, 3, &len);
+    const char *name = lua_isnil(L, 3) ? NULL : plua_need_string(L, 3, &len);
     uint32_t n = (uint32_t)lua_rawlen(L, 1), rows = (uint32_t)lua_rawlen(L, 2);
     if (n == 0 || rows == 0 || rows > 30000)
         plua_raise(L, PL_EARGUMENT, "db.values expects names of columns and rows");

@@ -108,7 +108,7 @@ int plua_over(lua_State *L) {
         lua_newtable(L);
         lua_replace(L, 2);
     }
-    luaL_checktype(L, 2, LUA_TTABLE);
+    plua_need_table(L, 2);
     check_over_keys(L);
     const char *frame = NULL;
     size_t len = 0;

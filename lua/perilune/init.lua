@@ -86,3 +86,15 @@ M._debug = {
   open_sessions = core.open_sessions,
   sessions = core.open_sessions,
 }
+
+--- Fields that a script may ask for though they are not there.
+local optional = { command = true }
+
+setmetatable(M, { __index = function(_, name)
+  if optional[name] or tostring(name):find "^_" then return nil end
+  local names = {}
+  for known in pairs(M) do names[#names + 1] = known end
+  local near = core.nearest(tostring(name), names)
+  core.raise("AttributeError", ("perilune has no field '%s'"):format(tostring(name)),
+    near and ("did you mean '" .. near .. "'?") or nil)
+end })

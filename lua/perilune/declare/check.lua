@@ -12,6 +12,9 @@ end
 
 --- Raises for an option that is not known, naming the nearest one.
 function check.options(what, options, known)
+  if type(options) ~= "table" then
+    check.fail("ArgumentError", ("%s expects a table, got %s"):format(what, core.class(options) or type(options)))
+  end
   for key in pairs(options) do
     if type(key) == "string" and not known[key] then
       local names = {}
