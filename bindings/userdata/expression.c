@@ -267,11 +267,13 @@ static int expr_nulls_last(lua_State *L) {
 static int expr_label(lua_State *L) {
     plua_self_expr(L, "label");
     size_t len;
-    const char *s = luaL_checklstring(L, 2, &len);
+    const char *s = plua_need_string(L, 2, &len);
     if (len == 0 || memchr(s, '\0', len))
         plua_raise(L, PL_EARGUMENT, "a label must be a name, got '%s'", s);
     plua_toexpr(L, 1, NULL);
-    plua_unary(L, PL_N_LABEL, 1, s, len);
+    pl_node *n = plua_node(L, PLUA_COLUMN, PL_N_LABEL, 1, s, len);
+    plua_kid(L, -1, 0, 1);
+    n->type = n->kids[0]->type;
     return 1;
 }
 
@@ -383,7 +385,7 @@ static const luaL_Reg methods[] = {{"eq", expr_eq},
                                    {"collate", expr_collate},
                                    {NULL, NULL}};
 
-/* All methods go into the one table that both classes index. */
+/* All methods go into the one table that the three classes index. */
 static void push_methods(lua_State *L) {
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
@@ -411,7 +413,11 @@ int plua_open_expression(lua_State *L) {
     lua_pushvalue(L, -3);
     lua_pushcclosure(L, json_index, 1);
     lua_setfield(L, -2, "__index");
-    lua_pop(L, 3);
+    plua_node_class(L, PLUA_COLUMN, meta, NULL, PLUA_IS_EXPRESSION);
+    luaL_setfuncs(L, plua_operators, 0);
+    plua_column_index(L, -4);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 4);
     lua_newtable(L);
     return 1;
 }

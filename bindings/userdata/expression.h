@@ -83,6 +83,10 @@ extern const luaL_Reg plua_function_methods[];   /* window.c */
 /* Pushes the path from the JSON expression at 1 by the key at 2. [-0, +1, v] */
 int plua_json_index(lua_State *L);
 
+/* Pushes the __index of columns and labels: a method (of the table at `methods`), else a
+** field. [-0, +1, m] */
+void plua_column_index(lua_State *L, int methods);
+
 int plua_open_expression(lua_State *L);
 int plua_open_functions(lua_State *L);
 int plua_open_construct(lua_State *L);

@@ -147,9 +147,7 @@ static const pl_node *find_item(const pl_node *stmt, const char *name, size_t le
 /* Pushes COLUMN(label) of the source at idx. */
 static pl_node *push_label(lua_State *L, int idx, const pl_type *type, const char *name,
                            size_t len) {
-    bool json = type && pl_type_storage(type)->kind == PL_K_JSON;
-    pl_node *n =
-        plua_node(L, json ? PLUA_JSON : PLUA_EXPRESSION, PL_N_COLUMN, 1, name, len);
+    pl_node *n = plua_node(L, plua_column_class(type), PL_N_COLUMN, 1, name, len);
     n->type = type;
     plua_kid(L, -1, 0, idx);
     return n;
@@ -302,7 +300,7 @@ pl_node *plua_push_derived(lua_State *L, int idx, const char *name, size_t len) 
 /* The optional name at idx of an alias. */
 static const char *alias_name(lua_State *L, int idx, size_t *len) {
     *len = 0;
-    return lua_isnoneornil(L, idx) ? NULL : luaL_checklstring(L, idx, len);
+    return lua_isnoneornil(L, idx) ? NULL : plua_need_string(L, idx, len);
 }
 
 /*** The table, subquery or values under another name.
@@ -428,7 +426,7 @@ static int from_member(lua_State *L) {
 static int columns_index(lua_State *L) {
     luaL_checkudata(L, 1, PLUA_COLUMNS);
     size_t len;
-    const char *name = luaL_checklstring(L, 2, &len);
+    const char *name = plua_need_string(L, 2, &len);
     lua_getiuservalue(L, 1, 1);
     plua_from_column(L, 3, name, len);
     if (lua_isnil(L, -1))

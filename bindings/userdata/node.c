@@ -191,9 +191,8 @@ pl_node *plua_column_node(lua_State *L, const pl_column *c, const pl_type *type,
     owner = lua_absindex(L, owner);
     if (source)
         source = lua_absindex(L, source);
-    bool json = type && pl_type_storage(type)->kind == PL_K_JSON;
-    pl_node *n = plua_node_block(L, json ? PLUA_JSON : PLUA_EXPRESSION, PL_N_COLUMN,
-                                 source ? 1 : 0, 0, source ? 2 : 1);
+    pl_node *n = plua_node_block(L, plua_column_class(type), PL_N_COLUMN, source ? 1 : 0,
+                                 0, source ? 2 : 1);
     n->ref = c;
     n->type = type;
     if (source)

@@ -20,6 +20,14 @@
  */
 #define PLUA_JSON "perilune.JSONExpression"
 
+/* Columns and labels: the same methods, and fields such as name and type. */
+#define PLUA_COLUMN "perilune.ColumnExpression"
+
+/* The class of a column or label of a type (NULL: not known). */
+static inline const char *plua_column_class(const pl_type *type) {
+    return type && pl_type_storage(type)->kind == PL_K_JSON ? PLUA_JSON : PLUA_COLUMN;
+}
+
 /* What a class of nodes is, one bit each. */
 enum {
     PLUA_IS_EXPRESSION = 1,

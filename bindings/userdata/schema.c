@@ -19,6 +19,15 @@ const pl_type *plua_test_type(lua_State *L, int idx) {
     return luaL_testudata(L, idx, PLUA_TYPE);
 }
 
+void plua_push_type(lua_State *L, const pl_type *t, int owner) {
+    owner = lua_absindex(L, owner);
+    pl_type *copy = lua_newuserdatauv(L, sizeof *copy, 2);
+    *copy = *t;
+    lua_pushvalue(L, owner);
+    lua_setiuservalue(L, -2, 1);
+    luaL_setmetatable(L, PLUA_TYPE);
+}
+
 static size_t words_bytes(lua_State *L, int idx, size_t *n) {
     size_t bytes = 0;
     *n = 0;
@@ -216,7 +225,7 @@ static pl_slot keep_slot(plua_table *u, pl_slot v) {
 
 /*
 ** default_value= / default_fn= (number) / default_node= of the options at `opts` with the
-** given prefix. Nodes are kept by the db's table of functions, too.
+** given prefix. Functions and nodes are kept by the db's table of functions.
 */
 static void read_default(lua_State *L, plua_table *u, pl_column *c, int opts,
                          const char *prefix, pl_default *d) {
@@ -227,12 +236,12 @@ static void read_default(lua_State *L, plua_table *u, pl_column *c, int opts,
     const pl_node *node = lua_isuserdata(L, -1) ? plua_tonode(L, -1) : NULL;
     key = lua_pushfstring(L, "%s_value", prefix);
     lua_getfield(L, opts, key);
-    if (fn) {
-        d->kind = PL_D_FUNCTION;
-        d->ext = fn;
-    } else if (node) {
+    d->ext = fn;
+    if (node) {
         d->kind = PL_D_EXPR;
         d->node = node;
+    } else if (fn) {
+        d->kind = PL_D_FUNCTION;
     } else if (!lua_isnil(L, -1)) {
         const char *where = lua_pushfstring(L, "%s.%s default", u->t->name, c->name);
         lua_insert(L, -2);

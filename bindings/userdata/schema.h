@@ -25,6 +25,10 @@ pl_node *plua_push_table_column(lua_State *L, int idx, const char *name);
 /* The type at idx, or NULL. [-0, +0, -] */
 const pl_type *plua_test_type(lua_State *L, int idx);
 
+/* Pushes a type that declarations own; the value at `owner` keeps it alive. [-0, +1, m]
+ */
+void plua_push_type(lua_State *L, const pl_type *t, int owner);
+
 int plua_open_schema(lua_State *L);
 
 #endif

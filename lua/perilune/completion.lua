@@ -69,6 +69,15 @@ function names_of.expression()
   return names
 end
 
+function names_of.column()
+  local names = names_of.expression()
+  for name in ([[name key type nullable primary_key unique index deferred default onupdate server_default
+    server_onupdate computed comment collation info foreign_keys table]]):gmatch "%S+" do
+    names[name] = true
+  end
+  return names
+end
+
 function names_of.relation()
   return { any = true, has = true, contains = true, eq = true, ne = true, is = true,
            of_type = true, and_ = true }
@@ -108,6 +117,7 @@ end
 local classes = {
   ["perilune.Query"] = "query", ["perilune.Session"] = "session", ["perilune.Database"] = "db",
   ["perilune.Expression"] = "expression", ["perilune.JSONExpression"] = "expression",
+  ["perilune.ColumnExpression"] = "column",
   ["perilune.Relationship"] = "relation", ["perilune.Collection"] = "collection",
 }
 
@@ -168,6 +178,8 @@ end
 function step.expression(thing, name, called)
   return called and { kind = "expression", conditions[name] } or thing
 end
+
+step.column = step.expression
 
 function step.db(thing, name)
   if name == "session" then return { kind = "session" } end

@@ -196,6 +196,27 @@ local function write_api(write, models)
   write "@operator bnot: perilune.Expression"
   write_methods(write, "perilune.Expression", names_of_class "perilune.Expression", expression_methods,
     "(...: any): perilune.Expression")
+  write [[
+
+@class perilune.Column: perilune.Expression
+@field name string
+@field key string
+@field type any
+@field nullable boolean
+@field primary_key boolean
+@field unique boolean
+@field index boolean
+@field deferred boolean
+@field default any
+@field onupdate any
+@field server_default? string
+@field server_onupdate? string
+@field computed? string
+@field comment? string
+@field collation? string
+@field info table
+@field foreign_keys table[]
+@field table any]]
   write "\n@class perilune.Relationship"
   for _, name in ipairs { "any", "has", "contains", "eq", "ne", "is", "of_type", "and_" } do
     write("@field %s fun(self: perilune.Relationship, ...: any): perilune.Expression", name)
@@ -271,7 +292,7 @@ local function write_class(write, about, scopes)
   write("@class %s.Model: perilune.Model", about.name)
   write("@field query %s.Query", about.name)
   for _, attribute in ipairs(about.attributes) do
-    write("@field %s perilune.Expression", attribute.name)
+    write("@field %s perilune.Column", attribute.name)
   end
   for _, r in ipairs(about.relationships) do write("@field %s perilune.Relationship", r.name) end
   write("@overload fun(values?: %s.Values): %s\n", about.name, about.name)

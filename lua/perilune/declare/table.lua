@@ -14,14 +14,11 @@ local table_options = set [[schema comment sqlite_strict strict without_rowid sq
 --- A default of a column for the core: value, function number or expression.
 local function put_default(db, out, name, v)
   if v == nil then return end
-  if type(v) == "function" then
+  if type(v) == "function" or core.is_node(v) then
     local functions = core.db_table(db).functions
     functions[#functions + 1] = v
     out[name .. "_fn"] = #functions
-  elseif core.is_node(v) then
-    local functions = core.db_table(db).functions
-    functions[#functions + 1] = v
-    out[name .. "_node"] = v
+    out[name .. "_node"] = core.is_node(v) and v or nil
   else
     out[name .. "_value"] = v
   end
