@@ -114,6 +114,63 @@ describe("events", function()
     assert.same({ { "INSERT", 1, "a" } }, seen)
   end)
 
+  it("tell a statement before it runs, with its parameters", function()
+    local function rows() return db.session:execute(db.text "select count(*) from user"):scalar() end
+    local hear = false
+    for _, name in ipairs { "before_cursor_execute", "after_cursor_execute" } do
+      db.event.listen(db.engine, name, function(connection, cursor, sql, params)
+        if not hear then return end
+        hear = false
+        assert.equal(db.engine, connection)
+        log[#log + 1] = { name:match "%a+", sql:match "^%a+", rows(), params[1], cursor.rowcount }
+        hear = true
+      end)
+    end
+    db.session:add(User{name = "a"})
+    hear = true
+    db.session:flush()
+    assert.same({ { "before", "INSERT", 0, "a" }, { "after", "INSERT", 1, "a", 1 } }, log)
+    log = {}
+    for user in User.query:each() do assert.same({ { "before", "SELECT", 1 } }, log, user.name) end
+    assert.equal("after", log[2][1])
+  end)
+
+  it("keep a statement from running by an error before it", function()
+    local function refuse(_, _, sql) if sql:match "^INSERT" then error({ "no" }, 0) end end
+    db.event.listen(db.engine, "before_cursor_execute", refuse)
+    assert.is_true(db.event.contains(db.engine, "before_cursor_execute", refuse))
+    db.session:add(User{name = "a"})
+    local ok, err = pcall(db.session.commit, db.session)
+    assert.is_false(ok)
+    assert.same({ "no" }, err)
+    db.session:rollback()
+    assert.same({ "no" }, select(2, pcall(db.session.execute, db.session, db.insert(User):values{name = "b"})))
+    assert.equal(0, User.query:count())
+    db.event.remove(db.engine, "before_cursor_execute", refuse)
+    assert.is_false(db.event.contains(db.engine, "before_cursor_execute", refuse))
+    db.session:add(User{name = "c"})
+    db.session:commit()
+    assert.equal(1, User.query:count())
+  end)
+
+  it("fail a statement by an error after it", function()
+    local function refuse(_, _, sql) if sql:match "^INSERT" then error("too late", 0) end end
+    db.event.listen(db.engine, "after_cursor_execute", refuse)
+    db.session:add(User{name = "a"})
+    assert.error_matches(function() db.session:commit() end, "too late")
+    db.session:rollback()
+    db.event.remove(db.engine, "after_cursor_execute", refuse)
+    assert.equal(0, User.query:count())
+  end)
+
+  it("of statements cannot yield either", function()
+    db.event.listen(db.engine, "before_cursor_execute", function() coroutine.yield() end)
+    local ok, err = coroutine.resume(coroutine.create(function() return User.query:all() end))
+    assert.is_false(ok)
+    assert.equal("InvalidRequestError", err.name)
+    assert.matches("event listener cannot yield", err.message)
+  end)
+
   it("name what a target has when the event does not exist", function()
     local ok, err = pcall(db.event.listen, User, "before_insrt", print)
     assert.is_false(ok)

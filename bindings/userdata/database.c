@@ -219,7 +219,7 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
     }
     if (e->md.has_virtual)
         pl_conn_trust_schema(*out);
-    if (e->db->listening || e->db->live || e->db->watch)
+    if (e->db->listening || e->db->listening_before || e->db->live || e->db->watch)
         plua_hooks_set(e, *out);
     pl_code code = tell_opened(site, *out, again, err);
     if (code != PL_OK) {

@@ -62,7 +62,8 @@ typedef struct plua_db {
     bool bound; /* belongs to an App: needs a context */
     bool echo;
     bool batch_lazy;
-    bool listening;        /* some listener wants statements (trace) */
+    bool listening;        /* some listener wants statements (trace), */
+    bool listening_before; /* and before they run */
     bool live;             /* somebody wants to know what transactions change */
     bool session_events;   /* some listener wants events of sessions or instances */
     bool reporting;        /* uses of relationships are told, see plua_note_relation */

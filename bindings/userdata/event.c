@@ -24,10 +24,10 @@ static bool push_dispatcher(lua_State *L, const char *name) {
     return false;
 }
 
-/* Message handler: a yield in a listener fails in Lua's words, which do not say where. */
-static int explain_yield(lua_State *L) {
+int plua_event_explain(lua_State *L) {
     const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
-    if (!text || !strstr(text, "attempt to yield across a C-call boundary"))
+    if (!text || (!strstr(text, "attempt to yield across a C-call boundary") &&
+                  !strstr(text, "attempt to yield from outside a coroutine")))
         return 1;
     pl_error *err = plua_err(L);
     (void)pl_fail(err, PL_EINVALID, "an event listener cannot yield");
@@ -49,7 +49,7 @@ static void call_dispatcher(lua_State *L, int nargs, int nresults) {
         return;
     }
     lua_pop(L, 1);
-    lua_pushcfunction(L, explain_yield);
+    lua_pushcfunction(L, plua_event_explain);
     lua_insert(L, fn);
     if (lua_pcall(L, nargs, nresults, fn) != LUA_OK)
         lua_error(L);

@@ -55,6 +55,9 @@ void plua_event_object(lua_State *L, plua_session *s, const char *name, int idx)
 void plua_event_queue(lua_State *L, plua_session *s, const char *name, int idx);
 void plua_event_tell(lua_State *L, plua_session *s);
 
+/* Message handler: says of a listener that yields what Lua's words leave out. */
+int plua_event_explain(lua_State *L);
+
 /* Mapper event before/after insert/update/delete, from inside a flush: PL_OK or the error
 ** kept for plua_throw. [-0, +0, -] */
 pl_code plua_event_mapper(lua_State *L, const char *name, int idx, pl_error *err);

@@ -2,21 +2,17 @@
 /*
 ** hooks.c - see hooks.h.
 **
-** A hook is called inside a statement of SQLite and must not raise: what a script is told
-** is told under a protected call, on the main thread of the state. The engine, which a
-*hook
+** A hook is called inside the core and must not raise: what a script is told is told
+*under
+** a protected call, on the main thread of the state, and an error is kept for plua_throw.
+*The engine, which a hook
 ** gets, is memory of the declarations and outlives its connections; the db may be gone.
 */
 #include "userdata/hooks.h"
+#include "userdata/event.h"
 #include "userdata/session.h"
 
 /* ---- statements, told to the script ------------------------------------------------ */
-
-/* Protected: calls the db's trace function. */
-static int trace_protected(lua_State *L) {
-    lua_call(L, lua_gettop(L) - 1, 0);
-    return 0;
-}
 
 static void push_params(lua_State *L, const pl_slot *params, size_t n) {
     lua_createtable(L, (int)n, 0);
@@ -34,6 +30,7 @@ static void push_params(lua_State *L, const pl_slot *params, size_t n) {
 
 typedef struct traced {
     plua_engine *e;
+    const char *name; /* of the function to call: "trace", or "before" */
     const char *sql;
     const pl_slot *params;
     size_t nparams;
@@ -41,40 +38,57 @@ typedef struct traced {
     int64_t changes;
 } traced;
 
-/* Protected: finds the trace function of the db and calls it. */
+/* Protected: finds the function of the db and calls it. */
 static int find_and_trace(lua_State *L) {
     const traced *t = lua_touserdata(L, 1);
     plua_push_db(L, t->e->db);
     /* a cursor that was left open may be closed by the collector after its db */
     if (!lua_isuserdata(L, -1) || lua_getiuservalue(L, -1, 1) != LUA_TTABLE)
         return 0;
-    lua_pushcfunction(L, trace_protected);
-    if (lua_getfield(L, -2, "trace") != LUA_TFUNCTION)
+    if (lua_getfield(L, -1, t->name) != LUA_TFUNCTION)
         return 0;
+    lua_pushstring(L, t->e->key);
     lua_pushstring(L, t->sql);
     push_params(L, t->params, t->nparams);
     lua_pushnumber(L, t->ms);
     lua_pushinteger(L, t->changes);
-    lua_pushstring(L, t->e->key);
-    lua_call(L, 6, 0);
+    lua_call(L, 5, 0);
     return 0;
 }
 
-static void hook_trace(void *ud, const char *sql, const pl_slot *params, size_t nparams,
-                       double ms, int64_t changes) {
-    traced t = {ud, sql, params, nparams, ms, changes};
+/* Calls the function; its error is kept when somebody hears of it. */
+static pl_code call_traced(traced *t, pl_error *err) {
+    lua_State *L = t->e->db->main;
+    if (!lua_checkstack(L, 10))
+        return err ? pl_nomem(err) : PL_ENOMEM;
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, plua_event_explain);
+    lua_pushcfunction(L, find_and_trace);
+    lua_pushlightuserdata(L, t);
+    pl_code code = PL_OK;
+    if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
+        if (err == &plua_rt(L)->err)
+            code = plua_keep_error(L, err);
+        else
+            lua_warning(L, "a listener of statements failed", 0);
+    }
+    lua_settop(L, top);
+    return code;
+}
+
+static pl_code hook_before(void *ud, const char *sql, const pl_slot *params,
+                           size_t nparams, pl_error *err) {
+    traced t = {ud, "before", sql, params, nparams, 0, 0};
+    return call_traced(&t, err);
+}
+
+static pl_code hook_trace(void *ud, const char *sql, const pl_slot *params,
+                          size_t nparams, double ms, int64_t changes, pl_error *err) {
+    traced t = {ud, "trace", sql, params, nparams, ms, changes};
     const pl_watch *watch = t.e->db->watch;
-    lua_State *L = t.e->db->main;
     if (watch && watch->ended)
         watch->ended(watch->ud);
-    if (!t.e->db->listening || !lua_checkstack(L, 10))
-        return;
-    int top = lua_gettop(L);
-    lua_pushcfunction(L, find_and_trace);
-    lua_pushlightuserdata(L, &t);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-        lua_warning(L, "a listener of statements failed", 0);
-    lua_settop(L, top);
+    return t.e->db->listening ? call_traced(&t, err) : PL_OK;
 }
 
 /* ---- the host's watch -------------------------------------------------------------- */
@@ -106,6 +120,7 @@ void plua_hooks_set(plua_engine *e, pl_conn *c) {
     const pl_watch *watch = e->db->watch;
     bool trace = e->db->listening || (watch && watch->ended);
     pl_conn_hooks hooks = {.ud = e,
+                           .before = e->db->listening_before ? hook_before : NULL,
                            .trace = trace ? hook_trace : NULL,
                            .changed = e->db->live ? plua_live_changed : NULL,
                            .poll = watch && watch->poll ? hook_poll : NULL};
@@ -137,11 +152,12 @@ static void renew_hooks(lua_State *L, plua_db *db) {
     plua_each_session(L, db, set_session_hooks);
 }
 
-/* core.db_listen(db, on): statements are (not) told to the function `trace` of the db's
-** table. */
+/* core.db_listen(db, on, before): statements are (not) told to the function `trace` of
+** the db's table, and to `before` before they run. */
 static int db_listen(lua_State *L) {
     plua_db *db = plua_check_db(L, 1);
     db->listening = lua_toboolean(L, 2);
+    db->listening_before = lua_toboolean(L, 3);
     renew_hooks(L, db);
     return 0;
 }

@@ -111,11 +111,19 @@ end
 
 local function listen_engine(target, name, fn)
   if not engine_events[name] then unknown(name, engine_events) end
-  tracers_of(target, name)[fn] = trace.add(target.db, function(record)
-    if record.bind_key == target.bind_key and record.changes >= 0 then
-      fn(target, { rowcount = record.changes, duration = record.duration }, record.statement, record.parameters)
-    end
-  end)
+  local known = tracers_of(target, name)
+  if known[fn] then return end
+  if name == "before_cursor_execute" then
+    known[fn] = trace.add_before(target.db, function(bind_key, sql, params)
+      if bind_key == target.bind_key then fn(target, {}, sql, params) end
+    end)
+  else
+    known[fn] = trace.add(target.db, function(record)
+      if record.bind_key == target.bind_key and record.changes >= 0 then
+        fn(target, { rowcount = record.changes, duration = record.duration }, record.statement, record.parameters)
+      end
+    end)
+  end
 end
 
 local function unlisten_engine(target, name, fn)
@@ -198,6 +206,8 @@ function event.contains(target, name, fn)
     owner = declare.info[target]
   elseif class == "perilune.Session" or class == "perilune.Database" then
     owner = core.db_table(class == "perilune.Session" and target.db or target)
+  elseif engine.is(target) then
+    return tracers_of(target, name)[fn] ~= nil
   else
     local model, attribute = core.attribute_of(target)
     owner, name = model and declare.info[model], name .. ":" .. tostring(attribute)

@@ -1,8 +1,9 @@
 --- Listening to the statements of a database: query recording, echo, counting in specs.
 -- A listener is a function of one record { statement =, parameters =, duration = (seconds),
--- changes =, bind_key =, location = }, which belongs to all listeners. The C side calls one
--- function per db; it stands here and tells all listeners. Nothing is measured while nobody
--- listens.
+-- changes =, bind_key =, location = }, which belongs to all listeners, and is called when the
+-- statement has run; one added by add_before is called before, with bind key, text and
+-- parameters. The C side calls one function of each kind per db; they stand here and tell all
+-- listeners. Nothing is measured while nobody listens.
 -- @module perilune.trace
 local core = require "perilune.core"
 local shared = core.shared()
@@ -26,7 +27,7 @@ end
 
 --- What the C side calls after each statement.
 local function dispatcher(listeners)
-  return function(sql, params, ms, changes, bind_key)
+  return function(bind_key, sql, params, ms, changes)
     local record = {
       statement = sql, parameters = params, duration = ms / 1000, changes = changes,
       bind_key = bind_key, location = trace.location(),
@@ -35,31 +36,55 @@ local function dispatcher(listeners)
   end
 end
 
+--- The listeners of a db: those told after a statement, and before one.
+local function listeners_of(db)
+  local d = core.db_table(db)
+  if not d.tracers then
+    local before = {}
+    d.tracers, d.tracers_before = {}, before
+    d.trace = dispatcher(d.tracers)
+    function d.before(bind_key, sql, params)
+      for i = 1, #before do before[i](bind_key, sql, params) end
+    end
+  end
+  return d.tracers, d.tracers_before
+end
+
+local function tell_core(db)
+  local after, before = listeners_of(db)
+  core.db_listen(db, #after > 0, #before > 0)
+end
+
 --- Adds a listener to a db.
 -- @param db
 -- @func fn
 -- @treturn function fn, for trace.remove
 function trace.add(db, fn)
-  local d = core.db_table(db)
-  if not d.tracers then
-    d.tracers = {}
-    d.trace = dispatcher(d.tracers)
-  end
-  table.insert(d.tracers, fn)
-  if #d.tracers == 1 then core.db_listen(db, true) end
+  table.insert((listeners_of(db)), fn)
+  tell_core(db)
   return fn
 end
 
---- Removes a listener; nothing when it is not there.
+--- Adds a function that is called before each statement: fn(bind_key, sql, parameters). An
+-- error keeps the statement from running.
+-- @param db
+-- @func fn
+-- @treturn function fn, for trace.remove
+function trace.add_before(db, fn)
+  local _, before = listeners_of(db)
+  table.insert(before, fn)
+  tell_core(db)
+  return fn
+end
+
+--- Removes a listener of either kind; nothing when it is not there.
 function trace.remove(db, fn)
-  local listeners = core.db_table(db).tracers or {}
-  for i = #listeners, 1, -1 do
-    if listeners[i] == fn then
-      table.remove(listeners, i)
-      if #listeners == 0 then core.db_listen(db, false) end
-      return
+  for _, listeners in ipairs { listeners_of(db) } do
+    for i = #listeners, 1, -1 do
+      if listeners[i] == fn then table.remove(listeners, i) end
     end
   end
+  tell_core(db)
 end
 
 -- ---- printing ---------------------------------------------------------------------

@@ -231,12 +231,14 @@ typedef struct sql_log {
     char text[1000];
 } sql_log;
 
-static void on_trace(void *ud, const char *sql, const pl_slot *params, size_t nparams,
-                     double ms, int64_t changes) {
+static pl_code on_trace(void *ud, const char *sql, const pl_slot *params, size_t nparams,
+                        double ms, int64_t changes, pl_error *err) {
+    (void)err;
     sql_log *log = ud;
     (void)params, (void)nparams, (void)ms, (void)changes;
     size_t n = strlen(log->text);
     (void)snprintf(log->text + n, sizeof log->text - n, "%s; ", sql);
+    return PL_OK;
 }
 
 static void record(pl_conn *c, sql_log *log) {

@@ -432,12 +432,14 @@ static void on_rolled_back(void *ud) {
     ((watcher *)ud)->rollbacks++;
 }
 
-static void on_trace(void *ud, const char *sql, const pl_slot *params, size_t nparams,
-                     double ms, int64_t changes) {
+static pl_code on_trace(void *ud, const char *sql, const pl_slot *params, size_t nparams,
+                        double ms, int64_t changes, pl_error *err) {
+    (void)err;
     watcher *w = ud;
     note(w, "%s [%d:%d] %d\n", sql, (int)nparams, nparams ? params[0].tag : 0,
          (int)changes);
     w->ms += ms;
+    return PL_OK;
 }
 
 static const char forever[] =

@@ -58,12 +58,13 @@ static inline pl_alloc world_heap(world *w) {
 
 /* ---- hooks --------------------------------------------------------------------- */
 
-static inline void world_trace(void *ud, const char *sql, const pl_slot *params, size_t n,
-                               double ms, int64_t changes) {
+static inline pl_code world_trace(void *ud, const char *sql, const pl_slot *params,
+                                  size_t n, double ms, int64_t changes, pl_error *err) {
     world *w = ud;
     (void)ms;
+    (void)err;
     if (changes < 0 || strncmp(sql, "SELECT", 6) == 0)
-        return;
+        return PL_OK;
     pl_buf_str(&w->log, sql);
     for (size_t i = 0; i < n && n <= 8; i++) {
         pl_buf_str(&w->log, i == 0 ? " -- " : ", ");
@@ -75,6 +76,7 @@ static inline void world_trace(void *ud, const char *sql, const pl_slot *params,
         }
     }
     pl_buf_chr(&w->log, '\n');
+    return PL_OK;
 }
 
 static inline pl_code world_store(void *ud, pl_object *o, uint16_t slot,

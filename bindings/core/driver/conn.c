@@ -21,7 +21,7 @@ double pl_clock_ms(void) {
 
 void pl_conn_trace(pl_conn *c, const char *sql, double began) {
     if (c->hooks.trace)
-        c->hooks.trace(c->hooks.ud, sql, NULL, 0, pl_clock_ms() - began, -1);
+        (void)c->hooks.trace(c->hooks.ud, sql, NULL, 0, pl_clock_ms() - began, -1, NULL);
 }
 
 static int on_poll(void *ud) {

@@ -66,10 +66,15 @@ typedef struct pl_conn_hooks {
     void (*changed)(void *ud, const pl_change *change);
     int (*committing)(void *ud); /* not 0 turns the commit into a rollback */
     void (*rolled_back)(void *ud);
+    /* a statement, its slots bound, before its first step: an error keeps it from
+     * running. This hook may use the connection. */
+    pl_code (*before)(void *ud, const char *sql, const pl_slot *params, size_t nparams,
+                      pl_error *err);
     /* every statement after it ran or was given up: text, slots bound, milliseconds, rows
-     * changed. BEGIN, COMMIT, ROLLBACK and savepoints come with changes = -1. */
-    void (*trace)(void *ud, const char *sql, const pl_slot *params, size_t nparams,
-                  double ms, int64_t changes);
+     * changed. BEGIN, COMMIT, ROLLBACK and savepoints come with changes = -1. An error
+     * makes it fail, unless err is NULL: nobody is there to hear of one. */
+    pl_code (*trace)(void *ud, const char *sql, const pl_slot *params, size_t nparams,
+                     double ms, int64_t changes, pl_error *err);
 } pl_conn_hooks;
 
 /* A function that SQL may call. Arguments are borrowed; result bytes must stay valid

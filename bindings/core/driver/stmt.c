@@ -160,19 +160,20 @@ pl_code pl_conn_prepare(pl_conn *c, const char *sql, size_t len, bool keep, pl_s
 
 /* ---- release ---- */
 
-static void tell_trace(pl_stmt *s) {
+static pl_code tell_trace(pl_stmt *s, pl_error *err) {
     pl_conn *c = s->conn;
     if (!c->hooks.trace)
-        return;
+        return PL_OK;
     int64_t changes = s->counts ? c->driver->changes(c->db) : 0;
-    c->hooks.trace(c->hooks.ud, s->sql, s->params, (size_t)s->nparams, s->ms, changes);
+    return c->hooks.trace(c->hooks.ud, s->sql, s->params, (size_t)s->nparams, s->ms,
+                          changes, err);
 }
 
 /* Ends a run that was given up between two rows. */
 static void stop_running(pl_stmt *s) {
     s->state = PL_STMT_ENDED;
     s->conn->nrunning--;
-    tell_trace(s);
+    (void)tell_trace(s, NULL);
 }
 
 static void unbind(pl_stmt *s) {
@@ -299,13 +300,22 @@ pl_code pl_stmt_bind_all(pl_stmt *s, const pl_slot *values, size_t n, pl_error *
 
 /* ---- step ---- */
 
-/* What the connection notes before the first step of a run. */
-static void begin_run(pl_conn *c) {
+/* Before the first step of a run; false when it may not begin. */
+static bool begin_run(pl_stmt *s, pl_error *err) {
+    pl_conn *c = s->conn;
+    if (c->hooks.before) {
+        size_t n = (size_t)s->nparams;
+        if (c->hooks.before(c->hooks.ud, s->sql, s->params, n, err) != PL_OK)
+            return false;
+        if (!s->handle)
+            return pl_fail_closed(err) == PL_OK;
+    }
     c->stats.executed++;
     c->tx.touched = true;
     /* An interrupt means what runs now, not what comes later. */
     if (c->nrunning == 0 && atomic_load_explicit(&c->interrupted, memory_order_relaxed))
         atomic_store_explicit(&c->interrupted, false, memory_order_relaxed);
+    return true;
 }
 
 static void note_write(pl_conn *c, const pl_stmt *s) {
@@ -328,7 +338,10 @@ static pl_step end_run(pl_stmt *s, bool first, bool had_read, pl_step step,
             pl_transaction_explain(c, had_read, err);
         blame(s, err);
     }
-    tell_trace(s);
+    if (step == PL_STEP_ERROR)
+        (void)tell_trace(s, NULL);
+    else if (tell_trace(s, err) != PL_OK)
+        return PL_STEP_ERROR;
     return step;
 }
 
@@ -365,8 +378,8 @@ pl_step pl_stmt_step(pl_stmt *s, pl_error *err) {
         return refuse_step(s, err);
     bool first = s->state == PL_STMT_READY;
     bool had_read = c->tx.touched;
-    if (first)
-        begin_run(c);
+    if (first && !begin_run(s, err))
+        return PL_STEP_ERROR;
     pl_step step =
         c->hooks.trace ? timed_step(s, err) : c->driver->step(c->db, s->handle, err);
     if (step != PL_STEP_ROW)
