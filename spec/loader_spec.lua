@@ -307,6 +307,79 @@ describe("loading of relationships", function()
     assert.error_matches(function() User.query:options(db.joinedload(User.posts)):each() end, "cannot stream")
   end)
 
+  it("streams in batches, each with what is loaded along", function()
+    for way, expect in pairs { selectinload = 1 + 3, subqueryload = 1 + 3, immediateload = 1 + 3 } do
+      db.session:expunge_all()
+      m.log = {}
+      local seen = {}
+      for u in User.query:order_by(User.id):options(db[way](User.posts)):each(2) do
+        local touched = #m.log
+        seen[#seen + 1] = names(u.posts, "title")
+        assert.equal(touched, #m.log, way)
+        assert.equal(1 + (#seen + 1) // 2, #m.log, way)
+      end
+      assert.equal(";p21;p32,p31;p43,p42,p41;p54,p53,p52,p51", table.concat(seen, ";"), way)
+      assert.equal(expect, #m.log, way)
+      for i = 2, #m.log do assert.match("IN %(", m.log[i]) end
+    end
+    db.session:expunge_all()
+    m.log = {}
+    for u in User.query:options(db.selectinload(User.posts)):each() do assert.is_true(#u.posts < 5) end
+    assert.equal(2, #m.log)
+  end)
+
+  it("streams rows of several things and what is behind a joined reference in batches", function()
+    local seen = {}
+    for u, title in db.select(User, Post.title):outerjoin(User.posts):order_by(User.id, Post.id)
+      :options(db.selectinload(User.teams)):each(4) do
+      seen[#seen + 1] = names(u.teams) .. "=" .. tostring(title)
+    end
+    assert.equal("c=nil a,c=p21 a,b,c=p31 a,b,c=p32 =p41 =p42 =p43 c=p51 c=p52 c=p53 c=p54",
+      table.concat(seen, " "))
+    assert.equal(1 + 2, #m.log) -- the user of the last batch is there
+    db.session:expunge_all()
+    m.log = {}
+    seen = {}
+    for p in Post.query:order_by(Post.id):options(db.joinedload(Post.user):selectinload(User.teams)):each(3) do
+      seen[#seen + 1] = names(p.user.teams)
+    end
+    assert.equal("a,c|a,b,c|a,b,c||||c|c|c|c", table.concat(seen, "|"))
+    assert.is_true(#m.log <= 1 + 4, #m.log)
+  end)
+
+  it("streams in constant memory with what is loaded along", function()
+    local big = perilune.open "sqlite://"
+    local Box = big.Model "Box" { id = big.Column { big.Integer, primary_key = true },
+      things = big.relationship { "Thing", lazy = "selectin" } }
+    local Thing = big.Model "Thing" { id = big.Column { big.Integer, primary_key = true },
+      box_id = big.Column { big.Integer, big.ForeignKey "box.id", index = true } }
+    big:create_all()
+    local boxes, things = {}, {}
+    for i = 1, 20000 do boxes[i], things[i] = { id = i }, { id = i, box_id = i } end
+    big.session:bulk_insert(Box, boxes)
+    big.session:bulk_insert(Thing, things)
+    big.session:commit()
+    boxes, things = nil, nil -- luacheck: ignore 311
+    local n, most = 0, 0
+    collectgarbage()
+    local before = collectgarbage "count"
+    for box in Box.query:each(100) do
+      n = n + #box.things
+      if n % 2000 == 0 then
+        collectgarbage()
+        most = math.max(most, collectgarbage "count" - before)
+      end
+    end
+    assert.equal(20000, n)
+    assert.is_true(most < 700, most .. " KiB")
+  end)
+
+  it("streams batches that are whole numbers above zero", function()
+    for _, bad in ipairs { 0, -1, 1.5, "many", {} } do
+      assert.error_matches(function() User.query:each(bad) end, "batch")
+    end
+  end)
+
   it("refuses a touch with raiseload", function()
     local u = User.query:options(db.raiseload(User.posts)):first()
     assert.error_matches(function() return #u.posts end, "'User.posts' is not available due to lazy='raise'")

@@ -347,7 +347,7 @@ static void load_own(lua_State *L, plua_session *s, int list, int level,
         if (lua_rawlen(L, -1) > 0) {
             plua_note_relation(L, r, "eager");
             plua_related q = {.r = r, .step = step, .level = level};
-            if (way == PLUA_O_SUBQUERY && with && is_root(with, v))
+            if (way == PLUA_O_SUBQUERY && with && !with->batched && is_root(with, v))
                 q.origin = with;
             plua_load_related(L, s, &q, top + 1);
         }
@@ -362,6 +362,32 @@ void plua_load_eagerly(lua_State *L, plua_session *s, int list, int level,
     const plua_level *v = lua_touserdata(L, level);
     if (v && lua_rawlen(L, list) > 0)
         load_own(L, s, list, level, v->mapper, with);
+}
+
+bool plua_eager_later(lua_State *L, const plua_eager *e) {
+    for (int i = 0; i < e->nroots; i++)
+        if (e->roots[i].later)
+            return true;
+    for (const plua_joinload *j = e->joins; j; j = j->next)
+        if (lua_istable(L, j->slots + SLOT_MET))
+            return true;
+    return false;
+}
+
+static void forget(lua_State *L, int list) {
+    lua_newtable(L);
+    lua_replace(L, list);
+}
+
+void plua_eager_again(lua_State *L, plua_eager *e) {
+    for (int i = 0; i < e->nroots; i++)
+        if (e->roots[i].objects)
+            forget(L, e->roots[i].objects);
+    for (plua_joinload *j = e->joins; j; j = j->next) {
+        j->last = NULL; /* another object may come to stand where it stood */
+        if (lua_istable(L, j->slots + SLOT_MET))
+            forget(L, j->slots + SLOT_MET);
+    }
 }
 
 /* Whether the join brought anything. */

@@ -55,6 +55,7 @@ typedef struct plua_eager {
     int nlists; /* joined to-many relationships */
     uint32_t run_number;
     bool existing; /* populate_existing */
+    bool batched;  /* the rows are read in several parts */
     int params;    /* stack: table of named parameters, or 0 */
 } plua_eager;
 
@@ -81,6 +82,12 @@ void plua_eager_row(lua_State *L, plua_eager *e, int root, const pl_slot *column
 static inline bool plua_eager_repeats(const plua_eager *e) {
     return e->nlists > 0;
 }
+
+/* Whether something is loaded when the rows are there. [-0, +0, -] */
+bool plua_eager_later(lua_State *L, const plua_eager *e);
+
+/* Forgets the objects of the rows read so far: others follow. [-0, +0, m] */
+void plua_eager_again(lua_State *L, plua_eager *e);
 
 /* All rows are read: ends what was filled, and loads what comes by queries of its own,
 ** for the objects in the list at idx (rows of several things: those met). [-0, +0, v] */

@@ -45,7 +45,10 @@ typedef struct run {
     pl_slot *columns; /* one row */
     int rowmeta;      /* metatable of rows, when there are several items */
     plua_eager *eager;
-    bool unique; /* an entity that several rows repeat counts once */
+    bool unique;       /* an entity that several rows repeat counts once */
+    lua_Integer batch; /* rows that each() reads before it gives them; 0: one by one */
+    int queue;         /* stack: items of these rows, */
+    lua_Integer queued, given;
 } run;
 
 static plua_session *query_session(lua_State *L, int idx) {
@@ -477,7 +480,55 @@ static int session_get_one(lua_State *L) {
 
 /* ---- each -------------------------------------------------------------------------- */
 
-/* Upvalue 1: table that holds the stack of the run; 2: the run. */
+enum { BATCH = 500 };
+
+static void push_items(lua_State *L, run *r) {
+    int first = lua_gettop(L) + 1;
+    for (int i = 0; i < r->nitems; i++)
+        push_item(L, r, &r->items[i]);
+    if (lua_isnil(L, first)) { /* a nil there would end the loop */
+        plua_push_null(L);
+        lua_replace(L, first);
+    }
+}
+
+/* Reads the next rows, and loads what is to be loaded along for all of them. */
+static void fill_queue(lua_State *L, run *r) {
+    int top = lua_gettop(L);
+    lua_newtable(L);
+    lua_replace(L, r->queue);
+    r->queued = r->given = 0;
+    for (lua_Integer n = 0; n < r->batch && next(L, r); n++) {
+        push_items(L, r);
+        for (int i = r->nitems; i >= 1; i--)
+            lua_rawseti(L, r->queue, r->queued + i);
+        r->queued += r->nitems;
+    }
+    plua_eager_finish(L, r->eager, r->queue);
+    plua_eager_again(L, r->eager);
+    lua_settop(L, top);
+}
+
+/* Pushes the items of the next row; false at the end. */
+static bool push_next(lua_State *L, run *r) {
+    if (r->batch == 0) {
+        if (!next(L, r))
+            return false;
+        push_items(L, r);
+        if (r->eager)
+            plua_eager_again(L, r->eager);
+        return true;
+    }
+    if (r->given == r->queued)
+        fill_queue(L, r);
+    if (r->given == r->queued)
+        return false;
+    for (int i = 0; i < r->nitems; i++)
+        lua_rawgeti(L, r->queue, ++r->given);
+    return true;
+}
+
+/* Upvalue 1: the run; 2: table that holds its stack; 3: how many values that has. */
 static int each_next(lua_State *L) {
     run *r = lua_touserdata(L, lua_upvalueindex(1));
     lua_settop(L, 0);
@@ -489,15 +540,9 @@ static int each_next(lua_State *L) {
         plua_cursor_close(r->cursor);
         plua_raise(L, PL_ERESOURCECLOSED, "This result object is closed: its session is");
     }
-    if (!r->cursor->stmt || !next(L, r))
-        return 0;
     int top = lua_gettop(L);
-    for (int i = 0; i < r->nitems; i++)
-        push_item(L, r, &r->items[i]);
-    if (lua_isnil(L, top + 1)) { /* a nil there would end the loop */
-        plua_push_null(L);
-        lua_replace(L, top + 1);
-    }
+    if (!push_next(L, r))
+        return 0;
     for (int i = 1; r->eager && i <= n; i++) { /* it keeps more there than pages */
         lua_pushvalue(L, i);
         lua_rawseti(L, lua_upvalueindex(2), i);
@@ -514,11 +559,19 @@ static int each_next(lua_State *L) {
 ** index 1 there because the run begins on an empty stack (a function of its own).
 */
 static int start_each(lua_State *L) {
+    lua_Integer batch = lua_tointeger(L, 2);
+    lua_settop(L, 1);
     plua_session *s = plua_push_session(L, plua_statement_db(plua_tonode(L, 1)));
     run *r = begin(L, s, 1, 0);
     if (r->eager && plua_eager_repeats(r->eager))
         plua_raise_hint(L, PL_EINVALID, "use selectinload, or :all()",
                         "each() cannot stream a joined eager load of a list");
+    if (r->eager && plua_eager_later(L, r->eager)) {
+        r->eager->batched = true;
+        r->batch = batch;
+        lua_pushnil(L);
+        r->queue = lua_gettop(L);
+    }
     int n = lua_gettop(L);
     int runidx = 3;
     lua_createtable(L, n, 0);
@@ -536,10 +589,15 @@ static int start_each(lua_State *L) {
 
 static int query_each(lua_State *L) {
     check_query(L, "each");
+    lua_Integer batch = BATCH;
+    if (!lua_isnoneornil(L, 2) &&
+        (!lua_isinteger(L, 2) || (batch = lua_tointeger(L, 2)) < 1))
+        plua_raise(L, PL_EARGUMENT, "each: a batch is a whole number above zero");
     query_session(L, 1);
     lua_pushcfunction(L, start_each);
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 2);
+    lua_pushinteger(L, batch);
+    lua_call(L, 2, 2);
     lua_pushnil(L);
     lua_pushnil(L);
     lua_rotate(L, -3, 2);
