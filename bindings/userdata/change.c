@@ -10,6 +10,7 @@
 */
 #include "userdata/change.h"
 #include "userdata/cursor.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/model.h"
 #include "userdata/query.h"

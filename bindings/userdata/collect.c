@@ -7,6 +7,7 @@
 ** backref), because both sides hold the same changes.
 */
 #include "userdata/collection.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/related.h"
 #include "userdata/unitwork.h"

@@ -10,6 +10,7 @@
 #include "userdata/cursor.h"
 #include "userdata/eager.h"
 #include "userdata/event.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/materialize.h"
 #include "userdata/model.h"

@@ -8,6 +8,7 @@
 */
 #include "userdata/instance.h"
 #include "userdata/event.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/null.h"
 #include "userdata/relationship.h"

@@ -6,6 +6,7 @@
 #include "userdata/collection.h"
 #include "userdata/cursor.h"
 #include "userdata/event.h"
+#include "userdata/identity.h"
 #include "userdata/json.h"
 #include "userdata/level.h"
 #include "userdata/materialize.h"

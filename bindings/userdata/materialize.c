@@ -3,6 +3,7 @@
 ** materialize.c - see materialize.h. One pass over each row: key, identity map, copy.
 */
 #include "userdata/materialize.h"
+#include "userdata/identity.h"
 #include "userdata/relationship.h"
 #include "userdata/event.h"
 #include "userdata/model.h"

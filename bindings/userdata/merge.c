@@ -9,6 +9,7 @@
 #include "userdata/merge.h"
 #include "userdata/collection.h"
 #include "userdata/event.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/value.h"
 

@@ -10,6 +10,7 @@
 #include "userdata/related.h"
 #include "userdata/collection.h"
 #include "userdata/cursor.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/query.h"
 

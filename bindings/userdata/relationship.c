@@ -5,6 +5,7 @@
 #include "userdata/relationship.h"
 #include "userdata/collection.h"
 #include "userdata/event.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/null.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
-** session.h - a session: identity map, the objects it keeps alive, one transaction.
+** session.h - a session: the objects it knows (identity.h), one transaction.
 **
 ** User value 1 is a table, see PLUA_S_...: pins (objects new, changed or to be deleted,
 *in
@@ -90,25 +90,12 @@ void plua_push_sessions(lua_State *L);
 /* Pushes one of the session's tables (PLUA_S_...). [-0, +1, -] */
 void plua_session_field(lua_State *L, const plua_session *s, int field);
 
-/* Pushes the identity map of a mapper's root, made when missing. [-0, +1, m] */
-void plua_identity_map(lua_State *L, const plua_session *s, const pl_mapper *m);
-
-/* Pushes the identity key of slots (an integer, or a string). [-0, +1, m] */
-void plua_push_key(lua_State *L, const pl_mapper *m, const pl_slot *slots);
-
-/* Same from pk values in order. */
-void plua_push_key_values(lua_State *L, const pl_slot *values, int n);
-
 /* The connection of an engine, without a transaction; raises. */
 pl_conn *plua_session_connect(lua_State *L, plua_session *s, plua_engine *e);
 
 /* Begins (lazily) and gives the connection of an engine; raises. `write`: going to write.
  */
 pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool write);
-
-/* Keeps the object at idx alive until the next flush. [-0, +0, m] */
-void plua_session_pin(lua_State *L, plua_session *s, int idx, pl_object *o);
-void plua_session_unpin(lua_State *L, plua_session *s, pl_object *o);
 
 /* Adds a transient or detached object and what cascades from it. [-0, +0, v] */
 void plua_session_add(lua_State *L, plua_session *s, int idx);
@@ -149,10 +136,6 @@ void plua_session_forget(lua_State *L, plua_session *s, int idx, pl_object *o,
 
 /* The object's row was deleted in the open transaction. [-0, +0, m] */
 void plua_session_gone(lua_State *L, plua_session *s, int idx, pl_object *o);
-
-/* Calls fn(L, s, index of the object, o) for every object of the identity maps. */
-typedef void (*plua_each_object)(lua_State *L, plua_session *s, int idx, pl_object *o);
-void plua_session_each(lua_State *L, plua_session *s, plua_each_object fn);
 
 /* Rolls back, detaches all, gives the connections back. Never raises. [-0, +0, m] */
 void plua_session_close(lua_State *L, plua_session *s);

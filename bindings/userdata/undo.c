@@ -11,6 +11,7 @@
 */
 #include "userdata/undo.h"
 #include "userdata/event.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 
 /* ---- what is remembered ------------------------------------------------------------ */
@@ -126,28 +127,6 @@ static void undo_object(lua_State *L, plua_session *s, int idx, pl_object *o) {
     plua_instance_expire(L, idx, o);
 }
 
-/* Takes the dead entries out of the identity maps: objects that are transient again. */
-static void sweep_maps(lua_State *L, plua_session *s) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, s->maps);
-    int maps = lua_gettop(L);
-    lua_pushnil(L);
-    while (lua_next(L, maps)) {
-        int map = lua_gettop(L);
-        lua_pushnil(L);
-        while (lua_next(L, map)) {
-            pl_object *o = lua_touserdata(L, -1);
-            lua_pop(L, 1);
-            if (!(o->status & PL_OBJ_KEYED)) {
-                lua_pushvalue(L, -1);
-                lua_pushnil(L);
-                lua_rawset(L, map);
-            }
-        }
-        lua_settop(L, map - 1);
-    }
-    lua_settop(L, maps - 1);
-}
-
 /* Pending objects become transient; the pins are emptied. */
 static void undo_pins(lua_State *L, plua_session *s, uint32_t since) {
     plua_session_field(L, s, PLUA_S_PINS);
@@ -201,25 +180,6 @@ static void undo_deleted(lua_State *L, plua_session *s) {
     lua_settop(L, list - 1);
 }
 
-/* The key at the top of the stack leads to the object at idx or, with `on` false, no more
-** to it. [-1, +0] */
-static void map_key(lua_State *L, const plua_session *s, int idx, const pl_object *o,
-                    bool on) {
-    int key = lua_gettop(L);
-    plua_identity_map(L, s, o->mapper);
-    lua_pushvalue(L, key);
-    lua_rawget(L, key + 1);
-    if (on || lua_rawequal(L, -1, idx)) {
-        lua_pushvalue(L, key);
-        if (on)
-            lua_pushvalue(L, idx);
-        else
-            lua_pushnil(L);
-        lua_rawset(L, key + 1);
-    }
-    lua_settop(L, key - 1);
-}
-
 /* Puts the key of the record on top back into the object at idx. */
 static void restore_key(lua_State *L, int record, int idx, pl_object *o) {
     for (int k = 0; k < o->mapper->npk; k++) {
@@ -250,11 +210,9 @@ static void undo_moves(lua_State *L, plua_session *s, lua_Integer keep) {
         lua_rawgeti(L, top + 2, 1);
         pl_object *o = lua_touserdata(L, top + 3);
         if (o->status & PL_OBJ_KEYED) {
-            plua_push_key(L, o->mapper, plua_base(o));
-            map_key(L, s, top + 3, o, false);
+            plua_identity_remove(L, s, top + 3, o);
             restore_key(L, top + 2, top + 3, o);
-            plua_push_key(L, o->mapper, plua_base(o));
-            map_key(L, s, top + 3, o, true);
+            plua_identity_set(L, s, top + 3, o);
         }
         lua_settop(L, top + 1);
         lua_pushnil(L);
@@ -266,7 +224,7 @@ static void undo_moves(lua_State *L, plua_session *s, lua_Integer keep) {
 void plua_undo_all(lua_State *L, plua_session *s) {
     undo_pins(L, s, s->tx_outer);
     plua_session_each(L, s, undo_object);
-    sweep_maps(L, s);
+    plua_identity_sweep(L, s);
     undo_moves(L, s, 0);
     undo_deleted(L, s);
     plua_undo_forget(L, s);
@@ -328,7 +286,7 @@ void plua_undo_nested(lua_State *L, plua_session *s) {
     s->tx_outer = since;
     plua_session_each(L, s, undo_if_newer);
     s->tx_outer = outer;
-    sweep_maps(L, s);
+    plua_identity_sweep(L, s);
     undo_moves(L, s, plua_field_int(L, record, "nmoved", 0));
     undo_nested_deleted(L, s, ndeleted);
     lua_getfield(L, record, "changed");

@@ -9,6 +9,7 @@
 */
 #include "userdata/unitwork.h"
 #include "userdata/event.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/relationship.h"
 #include "userdata/scratch.h"
