@@ -64,17 +64,29 @@ void plua_shared(lua_State *L) {
     lua_remove(L, -2);
 }
 
+void plua_push_weak_table(lua_State *L, const char *mode) {
+    const char *meta = mode[0] == 'k' ? "weak_keys" : "weak_values";
+    lua_newtable(L);
+    plua_shared(L);
+    if (lua_getfield(L, -1, meta) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 1);
+        lua_pushstring(L, mode);
+        lua_setfield(L, -2, "__mode");
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, meta);
+    }
+    lua_setmetatable(L, -3);
+    lua_pop(L, 1);
+}
+
 /* Pushes the table of weak references. */
 static void push_weak_table(lua_State *L, plua_runtime *rt) {
     if (rt->weak) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, rt->weak);
         return;
     }
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
+    plua_push_weak_table(L, "v");
     lua_pushvalue(L, -1);
     rt->weak = luaL_ref(L, LUA_REGISTRYINDEX);
 }

@@ -60,6 +60,9 @@ plua_runtime *plua_rt(lua_State *L);
 ** context stack, db.null ...). [-0, +1, m] */
 void plua_shared(lua_State *L);
 
+/* Pushes a new table that holds its keys ("k") or values ("v") weakly. [-0, +1, m] */
+void plua_push_weak_table(lua_State *L, const char *mode);
+
 /*
 ** A weak reference to a userdata that C structs know by pointer. Pushing it costs two
 *reads

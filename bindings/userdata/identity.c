@@ -13,11 +13,7 @@ void plua_identity_map(lua_State *L, const plua_session *s, const pl_mapper *m) 
     lua_rawgeti(L, LUA_REGISTRYINDEX, s->maps);
     if (lua_rawgeti(L, -1, m->root->position + 1) != LUA_TTABLE) {
         lua_pop(L, 1);
-        lua_newtable(L);
-        lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "v");
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
+        plua_push_weak_table(L, "v");
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, m->root->position + 1);
     }

@@ -14,19 +14,8 @@ void plua_writer_begin(lua_State *L, plua_writer *w, bool cohort) {
     *w = (plua_writer){.pageidx = lua_gettop(L), .expect = PAGE_FIRST};
     if (!cohort)
         return;
-    lua_newtable(L);
+    plua_push_weak_table(L, "v");
     w->cohortidx = lua_gettop(L);
-    plua_shared(L);
-    if (lua_getfield(L, -1, "weak") == LUA_TNIL) {
-        lua_pop(L, 1);
-        lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "v");
-        lua_setfield(L, -2, "__mode");
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -3, "weak");
-    }
-    lua_setmetatable(L, w->cohortidx);
-    lua_settop(L, w->cohortidx);
 }
 
 static void new_page(lua_State *L, plua_writer *w, pl_mapper *m, size_t need) {

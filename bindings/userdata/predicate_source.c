@@ -326,13 +326,10 @@ static void push_cache(lua_State *L, const char *name, bool weak) {
         return;
     }
     lua_pop(L, 1);
-    lua_newtable(L);
-    if (weak) {
-        lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "k");
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
-    }
+    if (weak)
+        plua_push_weak_table(L, "k");
+    else
+        lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, name);
     lua_remove(L, -2);

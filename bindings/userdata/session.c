@@ -59,11 +59,7 @@ static void register_session(lua_State *L, const plua_session *s) {
     plua_shared(L);
     if (lua_rawgetp(L, -1, &SESSIONS_KEY) != LUA_TTABLE) {
         lua_pop(L, 1);
-        lua_newtable(L);
-        lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "v");
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
+        plua_push_weak_table(L, "v");
         lua_pushvalue(L, -1);
         lua_rawsetp(L, -3, &SESSIONS_KEY);
     }
