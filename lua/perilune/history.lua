@@ -9,6 +9,7 @@
 -- @module perilune.history
 local core = require "perilune.core"
 local declare = require "perilune.declare"
+local deep = require "perilune.deep"
 local columns = require "perilune.declare.column"
 local tables = require "perilune.declare.table"
 local inspect = require "perilune.inspect"
@@ -208,10 +209,11 @@ local function attributes_by_column(model, t)
   return by_column
 end
 
-local function key_condition(log, values)
+--- The condition that a row has a key; `c` are the columns of the table or of its log.
+local function key_condition(log, c, values)
   local all
   for i, name in ipairs(log.key) do
-    local condition = log.log.c[name]:eq(values[i])
+    local condition = c[name]:eq(values[i])
     all = all and all & condition or condition
   end
   return all
@@ -241,7 +243,7 @@ local function events_of(session, db, model, key)
     local log = log_of(db, t)
     if log then
       local by_column = attributes_by_column(model, t)
-      for _, row in ipairs(read_log(session, log, key_condition(log, key))) do
+      for _, row in ipairs(read_log(session, log, key_condition(log, log.log.c, key))) do
         row.place, row.by_column = place, by_column
         events[#events + 1] = row
       end
@@ -338,7 +340,7 @@ end
 
 --- What row stood before an entry of the log, or nil.
 local function row_before(session, log, entry, key)
-  local condition = key_condition(log, key) & log.log.c.version_id:lt(entry.version_id)
+  local condition = key_condition(log, log.log.c, key) & log.log.c.version_id:lt(entry.version_id)
   local before = read_log(session, log, condition, log.log.c.version_id:desc(), 1)[1]
   return before and before.version_operation ~= "delete" and before.values or nil
 end
@@ -422,39 +424,18 @@ local function writable(log, values)
   return out
 end
 
-local function row_condition(log, key)
-  local all
-  for i, name in ipairs(log.key) do
-    local condition = log.table.c[name]:eq(key[i])
-    all = all and all & condition or condition
-  end
-  return all
-end
-
---- Whether two values, or rows, are equal; JSON is compared by content.
-local function is_same(a, b)
-  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
-  for k, v in pairs(a) do
-    if not is_same(v, b[k]) then return false end
-  end
-  for k in pairs(b) do
-    if a[k] == nil then return false end
-  end
-  return true
-end
-
 local function revert(session, change, number)
   local log, c = change.log, change.log.log.c
-  local last = read_log(session, log, key_condition(log, change.key), c.version_id:desc(), 1)[1]
+  local last = read_log(session, log, key_condition(log, c, change.key), c.version_id:desc(), 1)[1]
   local stands = last.version_operation ~= "delete" and last.values or nil
-  if last.version_id ~= change.last and not is_same(stands, change.new) then stale(change, number) end
+  if last.version_id ~= change.last and not deep.same(stands, change.new) then stale(change, number) end
   if not change.new then
     if change.old then
       session:execute(namespace.insert(log.table):values(writable(log, change.old)))
     end
     return
   end
-  local where = row_condition(log, change.key)
+  local where = key_condition(log, log.table.c, change.key)
   local statement = change.old
     and namespace.update(log.table):values(writable(log, change.old)):where(where)
     or namespace.delete(log.table):where(where)

@@ -11,6 +11,7 @@
 -- @module perilune.live
 local core = require "perilune.core"
 local declare = require "perilune.declare"
+local deep = require "perilune.deep"
 local options = require "perilune.options"
 
 local live = {}
@@ -127,25 +128,6 @@ local function snapshot(q)
   return rows, order
 end
 
-local function is_same(a, b)
-  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
-  for k, v in pairs(a) do
-    if not is_same(v, b[k]) then return false end
-  end
-  for k in pairs(b) do
-    if a[k] == nil then return false end
-  end
-  return true
-end
-
---- Lists of rows, where each value of a JSON column is a copy of its own.
-local function copy(v)
-  if type(v) ~= "table" then return v end
-  local out = {}
-  for k, x in pairs(v) do out[k] = copy(x) end
-  return out
-end
-
 local function difference(old, order_before, new, order)
   local change = { added = {}, removed = {}, changed = {}, old = {}, result = {} }
   for i, key in ipairs(order) do
@@ -153,7 +135,7 @@ local function difference(old, order_before, new, order)
     change.result[i] = row.value
     if not before then
       table.insert(change.added, row.value)
-    elseif row.values and not is_same(row.values, before.values) then
+    elseif row.values and not deep.same(row.values, before.values) then
       table.insert(change.changed, row.value)
       change.old[row.value] = before.values
     end
@@ -167,7 +149,7 @@ end
 local function look(subscription)
   local rows, order = snapshot(subscription.query)
   for _, row in pairs(rows) do
-    row.values = row.values and copy(row.values)
+    row.values = row.values and deep.copy(row.values)
   end
   return rows, order
 end
