@@ -179,19 +179,22 @@ function write_only.insert(self, values)
   return namespace.insert(target):values(#rows > 0 and rows or with_keys(values, keys))
 end
 
+--- What a statement about the related rows is made of: their class and their condition.
+local function related_rows(self, method)
+  local p = check_self(self, WriteOnly, method)
+  if not core.dynamic_ready(p.object) then core.dynamic_refuse(p.object, p.name) end
+  return condition(p.object, p.name)
+end
+
 --- UPDATE of the related rows, to be given values.
 function write_only.update(self)
-  local p = check_self(self, WriteOnly, "update")
-  if not core.dynamic_ready(p.object) then core.dynamic_refuse(p.object, p.name) end
-  local target, where = condition(p.object, p.name)
+  local target, where = related_rows(self, "update")
   return namespace.update(target):where(where)
 end
 
 --- DELETE of the related rows.
 function write_only.delete(self)
-  local p = check_self(self, WriteOnly, "delete")
-  if not core.dynamic_ready(p.object) then core.dynamic_refuse(p.object, p.name) end
-  local target, where = condition(p.object, p.name)
+  local target, where = related_rows(self, "delete")
   return namespace.delete(target):where(where)
 end
 
