@@ -10,7 +10,7 @@
 #include <string.h>
 
 plua_collection *plua_test_collection(lua_State *L, int idx) {
-    return luaL_testudata(L, idx, PLUA_COLLECTION);
+    return plua_test(L, idx, PLUA_COLLECTION);
 }
 
 static void push_part(lua_State *L, int idx, int part) {

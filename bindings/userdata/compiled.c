@@ -169,7 +169,7 @@ const pl_compiled *plua_compile(lua_State *L, plua_db *db, pl_node *stmt,
     if (cache->passing)
         drop_entry(cache->passing);
     cache->passing = NULL;
-    uint32_t pass = ++plua_rt(L)->pass;
+    uint32_t pass = ++db->rt->pass;
     pl_buf_clear(&cache->key);
     literals->n = 0;
     if (!pl_node_walk(stmt, pass, &cache->key, literals)) {

@@ -27,7 +27,7 @@ static int cursor_gc(lua_State *L) {
 
 static plua_cursor *push_cursor(lua_State *L, plua_session *s) {
     plua_cursor *c = lua_newuserdatauv(L, sizeof *c, 1);
-    *c = (plua_cursor){.s = s, .rt = plua_rt(L)};
+    *c = (plua_cursor){.s = s, .rt = s->db->rt};
     lua_rawgetp(L, LUA_REGISTRYINDEX, &CURSOR_KEY);
     lua_setmetatable(L, -2);
     return c;
@@ -36,6 +36,7 @@ static plua_cursor *push_cursor(lua_State *L, plua_session *s) {
 /* Binds the literals; values of named parameters are kept by the cursor's user value. */
 static void bind(lua_State *L, plua_cursor *c, const pl_vec *literals, int params) {
     int top = lua_gettop(L);
+    pl_error *err = plua_err_of(c->rt);
     for (size_t i = 0; i < c->compiled->nplan; i++) {
         const pl_node *lit = literals->v[c->compiled->plan[i]];
         pl_slot value = lit->value;
@@ -50,7 +51,7 @@ static void bind(lua_State *L, plua_cursor *c, const pl_vec *literals, int param
             lua_insert(L, -2);
             lua_rawseti(L, -2, (lua_Integer)i + 1);
         }
-        plua_check(L, pl_stmt_bind(c->stmt, (int)i + 1, &value, plua_err(L)));
+        plua_check(L, pl_stmt_bind(c->stmt, (int)i + 1, &value, err));
         lua_settop(L, top);
     }
 }
@@ -80,7 +81,7 @@ plua_cursor *plua_cursor_open(lua_State *L, plua_session *s, int stmt, pl_node *
 /* Checks the statement out; from here on the cursor has something to close. */
 static void prepare(lua_State *L, plua_cursor *c, const pl_compiled *compiled) {
     plua_check(L, pl_conn_prepare(c->conn, compiled->sql, compiled->len,
-                                  compiled->cacheable, &c->stmt, plua_err(L)));
+                                  compiled->cacheable, &c->stmt, plua_err_of(c->rt)));
     plua_compiled_keep(compiled);
     c->compiled = compiled;
     c->rt->open_results++;

@@ -66,7 +66,7 @@ void plua_push_db(lua_State *L, const plua_db *db) {
 }
 
 plua_db *plua_check_db(lua_State *L, int idx) {
-    plua_db *db = luaL_testudata(L, idx, PLUA_DATABASE);
+    plua_db *db = plua_test(L, idx, PLUA_DATABASE);
     if (!db)
         plua_raise_hint(L, PL_ETYPE, "call it with a colon: db:method(...)",
                         "%s expected, got %s", PLUA_DATABASE, plua_typename(L, idx));
@@ -639,6 +639,7 @@ static int new_database(lua_State *L) {
     make_chunks(L);
     plua_db *db = lua_newuserdatauv(L, sizeof *db, 2);
     memset(db, 0, sizeof *db);
+    db->rt = plua_rt(L);
     db->closed = true;
     luaL_setmetatable(L, PLUA_DATABASE);
     lua_createtable(L, 0, 8);
@@ -666,7 +667,7 @@ static int new_database(lua_State *L) {
 /* core.db_close(db): its engines; sessions are the Lua side's business. */
 /* core.db_closed(db): false for anything else too. */
 static int db_closed(lua_State *L) {
-    const plua_db *db = luaL_testudata(L, 1, PLUA_DATABASE);
+    const plua_db *db = plua_test(L, 1, PLUA_DATABASE);
     lua_pushboolean(L, db && db->closed);
     return 1;
 }

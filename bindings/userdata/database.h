@@ -55,6 +55,7 @@ enum { PLUA_DB_TABLE = 1, PLUA_DB_MODELS };
 typedef struct plua_db {
     plua_weak self;
     lua_State *main;      /* main thread of the state */
+    plua_runtime *rt;     /* of the state */
     pl_arena objects;     /* Lua's memory: engines, registry, declarations */
     plua_engine *engines; /* default first */
     pl_registry registry;

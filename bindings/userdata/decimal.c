@@ -42,7 +42,7 @@ void plua_push_decimal_text(lua_State *L, const char *text, size_t len) {
 }
 
 const char *plua_test_decimal(lua_State *L, int idx, size_t *len) {
-    const char *text = luaL_testudata(L, idx, PLUA_DECIMAL);
+    const char *text = plua_test(L, idx, PLUA_DECIMAL);
     if (text && len)
         *len = (size_t)lua_rawlen(L, idx) - 1;
     return text;

@@ -45,6 +45,7 @@ typedef struct run {
     pl_slot *columns; /* one row */
     int rowmeta;      /* metatable of rows, when there are several items */
     plua_eager *eager;
+    size_t expected;   /* rows, or 0: not known */
     bool unique;       /* an entity that several rows repeat counts once */
     lua_Integer batch; /* rows that each() reads before it gives them; 0: one by one */
     int queue;         /* stack: items of these rows, */
@@ -120,6 +121,16 @@ static void leave_session(lua_State *L, run *r) {
     }
 }
 
+/* How many rows a small LIMIT says there are, or 0: not known. */
+static size_t rows_expected(pl_node *stmt) {
+    enum { SMALL = 64 };
+    const pl_node *limit = pl_statement_find(stmt, PL_N_LIMIT);
+    const pl_node *n = limit ? limit->kids[1] : NULL;
+    bool small = n && n->kind == PL_N_LITERAL && !n->text && n->value.tag == PL_INT &&
+                 n->value.v.i > 0 && n->value.v.i <= SMALL;
+    return small ? (size_t)n->value.v.i : 0;
+}
+
 /* Begins to run the statement at idx (on the database e when it names no table): pushes
 ** what the run needs; its own slot is first. */
 static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int params) {
@@ -140,8 +151,11 @@ static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int
     plua_execution_option(L, idx, "populate_existing");
     bool existing = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    for (int i = 0; i < r->nmakers; i++)
+    r->expected = rows_expected(lua_touserdata(L, idx));
+    for (int i = 0; i < r->nmakers; i++) {
         r->makers[i].existing = existing;
+        r->makers[i].writer.rows = r->expected;
+    }
     if (past)
         leave_session(L, r);
     if (r->eager) {
@@ -243,7 +257,7 @@ static bool is_new_row(lua_State *L, const run *r, int seen) {
 
 /* All rows as a list. [-0, +1, v] */
 static lua_Integer collect(lua_State *L, run *r, lua_Integer max) {
-    lua_newtable(L);
+    lua_createtable(L, (int)r->expected, 0);
     int list = lua_gettop(L);
     bool unique = r->unique || (r->eager && plua_eager_repeats(r->eager));
     if (unique)
@@ -436,7 +450,8 @@ static void key_values(lua_State *L, const pl_mapper *m, int idx, pl_slot *value
     }
 }
 
-static int get(lua_State *L, plua_session *s, pl_mapper *m, int idx) {
+/* The key stands at idx and behind, m's model at modelidx (0: it is not at hand). */
+static int get(lua_State *L, plua_session *s, pl_mapper *m, int modelidx, int idx) {
     pl_slot values[PL_MAX_KEY];
     const pl_attr *key = &m->attrs[m->pk[0]];
     if (m->npk == 1 && lua_isinteger(L, idx) && lua_gettop(L) == idx &&
@@ -444,7 +459,7 @@ static int get(lua_State *L, plua_session *s, pl_mapper *m, int idx) {
         values[0] = (pl_slot){.tag = PL_INT, .v.i = lua_tointeger(L, idx)};
     else
         key_values(L, m, idx, values);
-    plua_get(L, s, m, values, false);
+    plua_get(L, s, m, modelidx, values, false);
     return 1;
 }
 
@@ -455,7 +470,7 @@ static int query_get(lua_State *L) {
         n = n->kids[0];
     if (!m || n->kind != PL_N_SELECT)
         plua_raise(L, PL_EINVALID, "get() is for a plain Model.query");
-    return get(L, query_session(L, 1), m, 2);
+    return get(L, query_session(L, 1), m, 0, 2);
 }
 
 static pl_mapper *check_mapper(lua_State *L, int idx) {
@@ -468,7 +483,8 @@ static pl_mapper *check_mapper(lua_State *L, int idx) {
 static int session_get(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "get");
     plua_session_usable(L, s);
-    return get(L, s, check_mapper(L, 2), 3);
+    const plua_model *model = plua_test_model(L, 2);
+    return get(L, s, model ? model->mapper : check_mapper(L, 2), model ? 2 : 0, 3);
 }
 
 static int session_get_one(lua_State *L) {

@@ -148,7 +148,7 @@ static void get_plain(lua_State *L, plua_session *s, plua_model *model, int mode
         compile(L, model, values);
     plua_session_usable(L, s);
     pl_conn *conn = plua_session_conn(L, s, plua_engine_of(m->tables[0].table), false);
-    pl_error *err = plua_err(L);
+    pl_error *err = plua_err_of(s->db->rt);
     pl_stmt_release(s->get);
     s->get = NULL;
     plua_check(L,
@@ -200,8 +200,8 @@ static bool flushed_meanwhile(lua_State *L, int map, const pl_slot *values,
     return false;
 }
 
-void plua_get(lua_State *L, plua_session *s, pl_mapper *m, const pl_slot *values,
-              bool refresh) {
+void plua_get(lua_State *L, plua_session *s, pl_mapper *m, int modelidx,
+              const pl_slot *values, bool refresh) {
     int top = lua_gettop(L);
     plua_identity_map(L, s, m);
     plua_push_key_values(L, values, m->npk);
@@ -218,7 +218,10 @@ void plua_get(lua_State *L, plua_session *s, pl_mapper *m, const pl_slot *values
                 return;
             }
         }
-        plua_push_model(L, m);
+        if (modelidx)
+            lua_pushvalue(L, modelidx);
+        else
+            plua_push_model(L, m);
         plua_model *model = lua_touserdata(L, -1);
         if (!o && !model->instance_events && is_plain(model))
             get_plain(L, s, model, top + 3, top + 1, values);

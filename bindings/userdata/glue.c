@@ -15,6 +15,9 @@
 
 static const char RUNTIME_KEY = 0;
 
+/* Where metatables of classes have the address of their name. */
+enum { CLASS_NAME = 1 };
+
 static void *lua_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
     void *state;
     lua_Alloc f = lua_getallocf(ud, &state);
@@ -305,6 +308,8 @@ void plua_class(lua_State *L, const char *name, const luaL_Reg *meta,
     luaL_newmetatable(L, name);
     lua_pushstring(L, name);
     lua_setfield(L, -2, "__metatable");
+    lua_pushlightuserdata(L, (void *)name);
+    lua_rawseti(L, -2, CLASS_NAME);
     if (methods) {
         lua_newtable(L);
         luaL_setfuncs(L, methods, 0);
@@ -314,12 +319,22 @@ void plua_class(lua_State *L, const char *name, const luaL_Reg *meta,
         luaL_setfuncs(L, meta, 0);
 }
 
+/*
+** Names of classes are constants of the program: mostly the address tells the class, and
+** where a name stands twice in the program, its text does.
+*/
 void *plua_test(lua_State *L, int idx, const char *name) {
-    return luaL_testudata(L, idx, name);
+    void *p = lua_touserdata(L, idx);
+    if (!p || !lua_getmetatable(L, idx))
+        return NULL;
+    bool same = lua_rawgeti(L, -1, CLASS_NAME) == LUA_TLIGHTUSERDATA &&
+                lua_touserdata(L, -1) == (const void *)name;
+    lua_pop(L, 2);
+    return same ? p : luaL_testudata(L, idx, name);
 }
 
 void *plua_checkself(lua_State *L, const char *name, const char *method) {
-    void *p = luaL_testudata(L, 1, name);
+    void *p = plua_test(L, 1, name);
     if (p)
         return p;
     const char *got = plua_typename(L, 1);

@@ -53,6 +53,12 @@ typedef struct plua_runtime {
     int open_results;              /* statements held by results, for leak checks */
 } plua_runtime;
 
+/* The runtime's error, cleared to be filled. */
+static inline pl_error *plua_err_of(plua_runtime *rt) {
+    pl_error_clear(&rt->err);
+    return &rt->err;
+}
+
 /* The runtime of a state; made by luaopen_perilune. [-0, +0, -] */
 plua_runtime *plua_rt(lua_State *L);
 

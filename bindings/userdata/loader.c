@@ -52,11 +52,16 @@ static void doomed_objects(lua_State *L, const plua_session *s, const pl_mapper 
     lua_settop(L, top);
 }
 
-/* Appends the objects that came in one result, the one that the page on top is of. */
+/* Appends the objects that came in one result, the one that the page is of whose cohort
+** (nil: it is alone) is on top. */
 static void cohort_objects(lua_State *L, const plua_session *s, const pl_mapper *m,
-                           int list, wants test, const void *what) {
+                           plua_page *page, int list, wants test, const void *what) {
     int cohort = lua_gettop(L);
     plua_identity_map(L, s, m);
+    if (lua_isnil(L, cohort)) {
+        page_objects(L, page, cohort + 1, list, test, what);
+        return;
+    }
     lua_Integer n = (lua_Integer)lua_rawlen(L, cohort);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, cohort, i);
@@ -76,11 +81,13 @@ static void push_peers(lua_State *L, plua_session *s, int idx, pl_object *o,
                        bool siblings, wants test, const void *what) {
     lua_newtable(L);
     int list = lua_gettop(L);
-    const plua_page *page = siblings ? plua_push_page(L, idx, o) : NULL;
-    if (page && lua_getiuservalue(L, -1, 1) == LUA_TTABLE)
-        cohort_objects(L, s, o->mapper, list, test, what);
-    else if (siblings && (o->status & PL_OBJ_DELETING))
+    plua_page *page = siblings ? plua_push_page(L, idx, o) : NULL;
+    if (page) {
+        lua_getiuservalue(L, -1, 1);
+        cohort_objects(L, s, o->mapper, page, list, test, what);
+    } else if (siblings && (o->status & PL_OBJ_DELETING)) {
         doomed_objects(L, s, o->mapper, list, test, what);
+    }
     lua_settop(L, list);
     if (lua_rawlen(L, list) == 0) {
         lua_pushvalue(L, idx);

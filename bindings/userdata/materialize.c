@@ -71,7 +71,7 @@ void plua_maker_begin(lua_State *L, plua_maker *k, plua_session *s, const pl_nod
     lua_getiuservalue(L, -1, PLUA_MODEL_META);
     lua_remove(L, -2);
     k->meta = lua_gettop(L);
-    plua_writer_begin(L, &k->writer, true);
+    plua_writer_begin(L, &k->writer);
     k->writer.sparse = k->family;
 }
 

@@ -19,7 +19,7 @@ static plua_db *registry_db(const pl_mapper *m) {
 }
 
 plua_model *plua_test_model(lua_State *L, int idx) {
-    return luaL_testudata(L, idx, PLUA_MODEL);
+    return plua_test(L, idx, PLUA_MODEL);
 }
 
 static plua_model *check_model(lua_State *L, int idx) {

@@ -15,14 +15,14 @@
 
 #include <string.h>
 
-/* Metatables of node classes have their bits under this key. */
-static const char CLASS_BITS = 0;
+/* Where metatables of node classes have their bits, behind what plua_class puts there. */
+enum { CLASS_BITS = 2 };
 
 void plua_node_class(lua_State *L, const char *name, const luaL_Reg *meta,
                      const luaL_Reg *methods, int bits) {
     plua_class(L, name, meta, methods);
     lua_pushinteger(L, bits);
-    lua_rawsetp(L, -2, &CLASS_BITS);
+    lua_rawseti(L, -2, CLASS_BITS);
 }
 
 /*
@@ -82,7 +82,7 @@ void plua_node_owner(lua_State *L, int node, int owner) {
 pl_node *plua_tonode_of(lua_State *L, int idx, int bits) {
     if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx))
         return NULL;
-    lua_rawgetp(L, -1, &CLASS_BITS);
+    lua_rawgeti(L, -1, CLASS_BITS);
     lua_Integer has = lua_tointeger(L, -1);
     lua_pop(L, 2);
     return has & bits ? lua_touserdata(L, idx) : NULL;

@@ -397,7 +397,7 @@ static void go_back(lua_State *L, int cur) {
 void plua_execution_option(lua_State *L, int stmt, const char *name) {
     lua_pushvalue(L, stmt);
     int cur = lua_gettop(L);
-    for (const pl_node *n; (n = plua_tonode(L, cur)) && plua_previous(n);
+    for (const pl_node *n; (n = lua_touserdata(L, cur)) && plua_previous(n);
          go_back(L, cur)) {
         if (n->kind != PL_N_OPTION || n->op != PLUA_OPTION_EXECUTION)
             continue;

@@ -9,31 +9,53 @@
 
 enum { PAGE_FIRST = 512, PAGE_MAX = 32 * 1024 - 128, PAGE_ALIGN = 8 };
 
-void plua_writer_begin(lua_State *L, plua_writer *w, bool cohort) {
+void plua_writer_begin(lua_State *L, plua_writer *w) {
     lua_pushnil(L);
-    *w = (plua_writer){.pageidx = lua_gettop(L), .expect = PAGE_FIRST};
-    if (!cohort)
-        return;
+    lua_pushnil(L);
+    int top = lua_gettop(L);
+    *w = (plua_writer){.pageidx = top - 1, .cohortidx = top, .expect = PAGE_FIRST};
+}
+
+/* Appends the page on top to the cohort. */
+static void join_cohort(lua_State *L, const plua_writer *w, lua_Integer n) {
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, w->cohortidx, n);
+    lua_pushvalue(L, w->cohortidx);
+    lua_setiuservalue(L, -2, 1);
+}
+
+/* The second page of a result begins its cohort: most results have one page. */
+static void begin_cohort(lua_State *L, plua_writer *w) {
     plua_push_weak_table(L, "v");
-    w->cohortidx = lua_gettop(L);
+    lua_replace(L, w->cohortidx);
+    lua_pushvalue(L, w->pageidx);
+    join_cohort(L, w, 1);
+    lua_pop(L, 1);
+}
+
+/* Bytes of the next page, whose first row takes `need`: of a known number of rows all,
+** otherwise more with every page. */
+static size_t page_size(plua_writer *w, size_t need) {
+    size_t size = w->expect;
+    if (!w->page && w->rows > 0)
+        size = w->rows * need < PAGE_MAX ? w->rows * need : PAGE_MAX;
+    else if (w->expect < PAGE_MAX)
+        w->expect = w->expect * 4 < PAGE_MAX ? w->expect * 4 : PAGE_MAX;
+    size = need > size ? need : size;
+    return (size + PAGE_ALIGN - 1) / PAGE_ALIGN * PAGE_ALIGN;
 }
 
 static void new_page(lua_State *L, plua_writer *w, pl_mapper *m, size_t need) {
-    size_t size = need > w->expect ? need : w->expect;
-    size = (size + PAGE_ALIGN - 1) / PAGE_ALIGN * PAGE_ALIGN;
-    if (w->expect < PAGE_MAX)
-        w->expect = w->expect * 4 < PAGE_MAX ? w->expect * 4 : PAGE_MAX;
-    plua_page *p = lua_newuserdatauv(L, sizeof *p + size, w->cohortidx ? 2 : 0);
+    size_t size = page_size(w, need);
+    if (w->page && lua_isnil(L, w->cohortidx))
+        begin_cohort(L, w);
+    plua_page *p = lua_newuserdatauv(L, sizeof *p + size, 2);
     *p = (plua_page){.mapper = m, .size = (uint32_t)size};
-    if (w->cohortidx) {
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, w->cohortidx, (lua_Integer)lua_rawlen(L, w->cohortidx) + 1);
-        lua_pushvalue(L, w->cohortidx);
-        lua_setiuservalue(L, -2, 1);
-        if (w->levelidx) {
-            lua_pushvalue(L, w->levelidx);
-            lua_setiuservalue(L, -2, 2);
-        }
+    if (w->page)
+        join_cohort(L, w, (lua_Integer)lua_rawlen(L, w->cohortidx) + 1);
+    if (w->levelidx) {
+        lua_pushvalue(L, w->levelidx);
+        lua_setiuservalue(L, -2, 2);
     }
     lua_replace(L, w->pageidx);
     w->page = p;

@@ -6,6 +6,7 @@
 ** their user value. Rows (slots, then the bytes of their texts) grow from the front, the
 ** table of row offsets from the back. The pages of one result share a cohort: a table
 ** with weak values that lists them, so that what came together can be loaded together.
+** A page without one is alone.
 */
 #ifndef PLUA_PAGE_H
 #define PLUA_PAGE_H
@@ -27,15 +28,15 @@ typedef struct plua_page {
 typedef struct plua_writer {
     plua_page *page;
     int pageidx;   /* stack index of the page, or nil there */
-    int cohortidx; /* stack index of the cohort table, or 0: none */
+    int cohortidx; /* stack index of the cohort table, or nil there: one page */
     int levelidx;  /* stack index of the level of its instances (level.h), or 0 */
+    size_t rows;   /* how many are expected, or 0: not known */
     size_t expect; /* bytes of the next page */
     bool sparse;   /* numbers may repeat, or be PL_NO_SLOT, which is left out */
 } plua_writer;
 
-/* Begins writing: pushes a nil for the page and, with cohort, a new table. [-0, +1|2, m]
- */
-void plua_writer_begin(lua_State *L, plua_writer *w, bool cohort);
+/* Begins writing: pushes a nil for the page and one for its cohort. [-0, +2, -] */
+void plua_writer_begin(lua_State *L, plua_writer *w);
 
 /* A row of `m` with the values of n slots copied to the numbers in `to`; the others are
 ** unset. The page it is in stands at w->pageidx. [-0, +0, m] */

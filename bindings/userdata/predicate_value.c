@@ -466,7 +466,7 @@ static bool is_object(lua_State *L, int idx) {
 /* Whether the value at idx is one of the library's: db.func.name, db.and_, ... */
 static bool is_ours(lua_State *L, int idx) {
     int top = lua_gettop(L);
-    bool found = is_object(L, idx) && !luaL_testudata(L, idx, PLUA_MODEL);
+    bool found = is_object(L, idx) && !plua_test(L, idx, PLUA_MODEL);
     idx = lua_absindex(L, idx);
     plua_shared(L);
     lua_getfield(L, -1, "namespace");

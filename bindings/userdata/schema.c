@@ -16,7 +16,7 @@
 /* ---- types ------------------------------------------------------------------------- */
 
 const pl_type *plua_test_type(lua_State *L, int idx) {
-    return luaL_testudata(L, idx, PLUA_TYPE);
+    return plua_test(L, idx, PLUA_TYPE);
 }
 
 void plua_push_type(lua_State *L, const pl_type *t, int owner) {
@@ -172,7 +172,7 @@ plua_table *plua_check_table(lua_State *L, int idx) {
 }
 
 plua_table *plua_test_table(lua_State *L, int idx) {
-    return luaL_testudata(L, idx, PLUA_TABLE);
+    return plua_test(L, idx, PLUA_TABLE);
 }
 
 void plua_push_table(lua_State *L, pl_table *t) {

@@ -20,7 +20,7 @@
 static const char SESSIONS_KEY = 0;
 
 plua_session *plua_test_session(lua_State *L, int idx) {
-    return luaL_testudata(L, idx, PLUA_SESSION);
+    return plua_test(L, idx, PLUA_SESSION);
 }
 
 /* Whether the value is a session by upvalue 1 of the running method, the class. */

@@ -39,7 +39,7 @@ int plua_temporal_push(lua_State *L, plua_temporal_kind kind, int64_t value) {
 }
 
 static int test(lua_State *L, int idx, plua_temporal_kind kind, int64_t *value) {
-    const temporal *t = luaL_testudata(L, idx, plua_temporal_classes[kind].name);
+    const temporal *t = plua_test(L, idx, plua_temporal_classes[kind].name);
     if (t && value)
         *value = t->value;
     return t != NULL;
