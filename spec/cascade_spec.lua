@@ -213,6 +213,35 @@ describe("a relationship", function()
     end)
   end)
 
+  it("with refresh-expire expires what it holds, and lets go of what was never saved", function()
+    local P = db.Model "P" { id = id(), name = text(),
+      cs = db.relationship { "C", cascade = "all", order_by = "C.id" }, ds = db.relationship "D" }
+    local C = db.Model "C" { id = id(), name = text(), p_id = to "p.id" }
+    local D = db.Model "D" { id = id(), name = text(), p_id = to "p.id" }
+    db:create_all()
+    local p = P { name = "p", cs = { C { name = "c1" }, C { name = "c2" } }, ds = { D { name = "d" } } }
+    db.session:add(p)
+    db.session:commit()
+    local c, gone, d = p.cs[1], p.cs[2], p.ds[1]
+    for _, how in ipairs { "expire", "refresh" } do
+      db.session:no_autoflush(function()
+        local new = C { name = "new" }
+        p.cs:append(new)
+        p.cs:remove(gone)
+        p.name, c.name, gone.name, d.name = "x", "x", "removed", "kept"
+        db.session[how](db.session, p)
+        assert.equal("transient", perilune.inspect(new).state, how)
+        assert.equal("p c1 removed kept", names { p, c, gone, d }, how)
+        assert.equal("c1 removed", names(p.cs), how)
+        gone.name = "c2"
+        c.name = "x"
+        db.session[how](db.session, p, { "name" })
+        assert.equal("x", c.name, how)
+        db.session:rollback()
+      end)
+    end
+  end)
+
   it("along a join that is spelled out", function()
     local User = db.Model "User" { id = id(), name = text(),
       done = db.relationship { "Task", viewonly = true, order_by = "Task.id",

@@ -307,6 +307,40 @@ describe("loading of relationships", function()
     assert.error_matches(function() User.query:options(db.joinedload(User.posts)):each() end, "cannot stream")
   end)
 
+  it("is done by refresh for what is eager, by declaration or by the query", function()
+    for _, lazy in ipairs { "joined", "selectin", "subquery", "immediate" } do
+      db:close()
+      m = open(lazy)
+      db, User, Post = m.db, m.User, m.Post
+      local u = User.query:options(db.selectinload(User.teams)):order_by(User.id:desc()):first()
+      local own = User { name = "own" }
+      db.session:add(own)
+      db.session:commit()
+      db.session:execute(db.text "INSERT INTO post (title, user_id) VALUES ('p55', 5), ('q', 6)")
+      db.session:execute(db.text "DELETE FROM member")
+      m.log = {}
+      db.session:refresh(u)
+      local n = #m.log
+      assert.is_true(n <= 3, lazy)
+      assert.equal("p55,p54,p53,p52,p51", names(u.posts, "title"), lazy)
+      assert.equal("", names(u.teams), lazy)
+      assert.equal(n, #m.log, lazy)
+      db.session:refresh(own)
+      n = #m.log
+      assert.equal("q", names(own.posts, "title"), lazy)
+      assert.equal(n, #m.log, lazy)
+      db.session:execute(db.text "UPDATE post SET user_id = NULL")
+      m.log = {}
+      db.session:refresh(u, { "name", "bio" })
+      assert.equal(5, #u.posts)
+      assert.equal(2, #m.log)
+      db.session:refresh(u, { "posts" })
+      assert.equal(3, #m.log)
+      assert.equal(0, #u.posts)
+      assert.equal(3, #m.log)
+    end
+  end)
+
   it("streams in batches, each with what is loaded along", function()
     for way, expect in pairs { selectinload = 1 + 3, subqueryload = 1 + 3, immediateload = 1 + 3 } do
       db.session:expunge_all()

@@ -253,6 +253,39 @@ describe("a transaction", function()
       session:expire_all()
       assert.equal("x", User.query:first().name)
     end)
+
+    it("a refresh drops what was not flushed, of the named attributes or of all", function()
+      local user = saved "a"
+      user.name, user.age = "x", 3
+      session:refresh(user)
+      assert.same({ "a", nil }, { user.name, user.age })
+      assert.equal(0, #session.dirty)
+      user.name, user.age = "x", 3
+      session:refresh(user, { "age" })
+      assert.same({ "x", nil }, { user.name, user.age })
+      session:commit()
+      assert.same({ "x" }, names())
+    end)
+
+    it("a refresh of named attributes reads these", function()
+      local user = saved "a"
+      session:execute(db.text "UPDATE user SET name = 'b', age = 4")
+      session:refresh(user, { "age" })
+      assert.same({ "a", 4 }, { user.name, user.age })
+      local posts = user.posts
+      assert.equal(0, #posts)
+      session:execute(db.text "INSERT INTO post (title, user_id) VALUES ('t', 1)")
+      log:clear()
+      session:refresh(user, { "posts" })
+      assert.equal(1, log:selects())
+      assert.equal("t", user.posts[1].title)
+      assert.equal(1, log:selects())
+      raised("AttributeError", function() session:refresh(user, { "nmae" }) end)
+      session:expire(user, { "id", "name" })
+      assert.same({ 1, "b" }, { user.id, user.name })
+      session:refresh(user, { "id" })
+      assert.equal(1, user.id)
+    end)
   end)
 
   describe("a flush that fails", function()

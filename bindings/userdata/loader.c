@@ -107,6 +107,13 @@ static pl_node *need(lua_State *L, pl_node *n) {
     return n;
 }
 
+static bool is_key(const pl_mapper *m, uint16_t slot) {
+    for (int k = 0; k < m->npk; k++)
+        if (m->pk[k] == slot)
+            return true;
+    return false;
+}
+
 /* ENTITY of the key and the unset or wanted columns of a mapper. */
 static pl_node *columns_entity(lua_State *L, pl_arena *a, const pl_object *o, bool all,
                                uint16_t wanted) {
@@ -114,9 +121,7 @@ static pl_node *columns_entity(lua_State *L, pl_arena *a, const pl_object *o, bo
     pl_node *entity = need(L, pl_node_new(a, PL_N_ENTITY, m->nslots));
     uint32_t n = 0;
     for (uint16_t i = 0; i < m->nslots; i++) {
-        bool key = false;
-        for (int k = 0; k < m->npk; k++)
-            key = key || m->pk[k] == i;
+        bool key = is_key(m, i);
         bool unset = plua_base(o)[i].tag == PL_UNSET && !m->attrs[i].deferred;
         if ((key || all || unset || i == wanted) &&
             (!all || !m->attrs[i].deferred || i == wanted || unset))
@@ -297,9 +302,30 @@ void plua_refresh(lua_State *L, int idx, pl_object *o) {
     plua_session_conn(L, s, plua_engine_of(o->mapper->tables[0].table), false);
     o->epoch = s->cell->epoch - 1;
     read_all(L, s, o, top + 1, true, PL_NO_SLOT);
-    lua_settop(L, top);
     if (!pl_object_fresh(o))
         raise_vanished(L, o);
+    if (!plua_push_level_of(L, idx, o))
+        plua_push_level(L, NULL, 0, o->mapper, NULL);
+    plua_load_eagerly(L, s, top + 1, lua_gettop(L), NULL);
+    lua_settop(L, top);
+    if (s->db->session_events)
+        plua_event_instance(L, "refresh", idx, 0);
+}
+
+void plua_refresh_attributes(lua_State *L, int idx, pl_object *o, int names) {
+    plua_session *s = plua_object_session(o);
+    lua_Integer n = luaL_len(L, names);
+    idx = lua_absindex(L, idx);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_geti(L, names, i);
+        const char *name = luaL_checkstring(L, -1);
+        uint16_t slot = pl_mapper_slot(o->mapper, name);
+        if (slot != PL_NO_SLOT)
+            plua_instance_load(L, idx, o, slot);
+        else
+            plua_load_for_flush(L, idx, o, pl_mapper_relation(o->mapper, name));
+        lua_pop(L, 1);
+    }
     if (s->db->session_events)
         plua_event_instance(L, "refresh", idx, 0);
 }
@@ -313,7 +339,9 @@ void plua_expire_attributes(lua_State *L, int idx, pl_object *o, int names) {
         pl_relation *r = pl_mapper_relation(o->mapper, name);
         if (slot == PL_NO_SLOT && !r)
             plua_no_attribute(L, o->mapper, name);
-        if (slot != PL_NO_SLOT) {
+        if (slot != PL_NO_SLOT && is_key(o->mapper, slot)) {
+            o->slots[slot] = plua_base(o)[slot]; /* what the row is found by */
+        } else if (slot != PL_NO_SLOT) {
             o->slots[slot] = plua_base(o)[slot] = (pl_slot){.tag = PL_UNSET};
             o->status |= PL_OBJ_PARTIAL;
         } else if (o->status & PL_OBJ_TABLE) {

@@ -17,8 +17,12 @@ void plua_touch(lua_State *L, int idx, pl_object *o);
 /* The same; false when there is no row any more. What was expired is always read. */
 bool plua_confirm(lua_State *L, int idx, pl_object *o);
 
-/* Reads all unset column slots of the object at idx; raises ObjectDeletedError. */
+/* Reads all columns of the object at idx, and what is eager by its query's options or by
+** declaration; raises ObjectDeletedError. */
 void plua_refresh(lua_State *L, int idx, pl_object *o);
+
+/* Reads the attributes named in the list at `names`, which are expired. [-0, +0, v] */
+void plua_refresh_attributes(lua_State *L, int idx, pl_object *o, int names);
 
 /* Loads a relationship into the state of the object at idx (and of its siblings). */
 void plua_load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r);

@@ -542,8 +542,8 @@ static void load_for_delete(lua_State *L, int idx, pl_object *o, pl_relation *r)
     lua_pop(L, 1);
 }
 
-void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade,
-                        plua_visit visit) {
+void plua_relation_reach(lua_State *L, plua_session *s, int idx, unsigned cascade,
+                         plua_visit visit) {
     idx = lua_absindex(L, idx);
     lua_newtable(L);
     walk w = {lua_gettop(L), 0, ++plua_rt(L)->walks};
@@ -564,5 +564,10 @@ void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade
         }
         lua_settop(L, w.list);
     }
-    lua_settop(L, w.list - 1);
+}
+
+void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade,
+                        plua_visit visit) {
+    plua_relation_reach(L, s, idx, cascade, visit);
+    lua_pop(L, 1);
 }

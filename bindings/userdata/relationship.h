@@ -41,6 +41,8 @@ void plua_relation_settle(lua_State *L, int idx, pl_object *o);
 ** deletes them). `visit` says whether to go on from an object.
 */
 typedef bool (*plua_visit)(lua_State *L, plua_session *s, int idx, pl_object *o);
+void plua_relation_reach(lua_State *L, plua_session *s, int idx, unsigned cascade,
+                         plua_visit visit); /* pushes the list of them: [-0, +1, v] */
 void plua_relation_walk(lua_State *L, plua_session *s, int idx, unsigned cascade,
                         plua_visit visit);
 

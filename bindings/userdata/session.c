@@ -503,6 +503,34 @@ static pl_object *check_member(lua_State *L, plua_session *s, int idx) {
     return o;
 }
 
+static bool is_in(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    (void)L;
+    (void)idx;
+    return pl_object_attached(o) && o->session == s->cell;
+}
+
+/* Expires the object at idx and what its cascade reaches; what was never saved has
+ *nothing
+ ** to come back to and leaves the session. */
+static void expire_reached(lua_State *L, plua_session *s, int idx) {
+    plua_relation_reach(L, s, idx, PL_CASCADE_REFRESH, is_in);
+    int list = lua_gettop(L);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, i);
+        pl_object *o = lua_touserdata(L, -1);
+        if (is_in(L, s, list + 1, o) && pl_object_state(o) == PL_PERSISTENT) {
+            expire_one(L, s, list + 1, o);
+        } else if (is_in(L, s, list + 1, o) && pl_object_state(o) == PL_PENDING) {
+            plua_session_forget(L, s, list + 1, o, PL_TRANSIENT);
+            plua_event_queue(L, s, "pending_to_transient", list + 1);
+        }
+        lua_settop(L, list);
+    }
+    lua_settop(L, list - 1);
+    plua_event_tell(L, s);
+}
+
 /* expire(obj [, {names}]) */
 static int session_expire(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "expire");
@@ -510,7 +538,7 @@ static int session_expire(lua_State *L) {
     if (lua_istable(L, 3))
         plua_expire_attributes(L, 2, o, 3);
     else
-        expire_one(L, s, 2, o);
+        expire_reached(L, s, 2);
     return 0;
 }
 
@@ -525,13 +553,17 @@ static int session_refresh(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "refresh");
     pl_object *o = check_member(L, s, 2);
     plua_session_usable(L, s);
-    if (s->autoflush)
-        plua_session_autoflush(L, s);
-    if (lua_istable(L, 3))
+    bool named = lua_istable(L, 3);
+    if (named)
         plua_expire_attributes(L, 2, o, 3);
     else
-        expire_one(L, s, 2, o);
-    plua_refresh(L, 2, o);
+        expire_reached(L, s, 2);
+    if (s->autoflush)
+        plua_session_autoflush(L, s);
+    if (named)
+        plua_refresh_attributes(L, 2, o, 3);
+    else
+        plua_refresh(L, 2, o);
     return 0;
 }
 
