@@ -207,6 +207,7 @@ test: ; @.ci/deps build test && $(SUBMAKE) now-test
 bench: ; @.ci/deps build && $(SUBMAKE) now-bench
 lint: ; @.ci/deps build test lint && $(SUBMAKE) now-lint
 asan: export ASAN_OPTIONS ?= allocator_may_return_null=1
+asan gcstress: export PERILUNE_KILLS ?= 20
 asan: ; @.ci/deps build test && $(SUBMAKE) BUILD=$(BUILD)-asan CFLAGS='-O1 -g' \
 	  SANITIZE=address,undefined now-asan
 tsan: ; @.ci/deps build test && $(SUBMAKE) BUILD=$(BUILD)-tsan CFLAGS='-O1 -g' \

@@ -276,7 +276,7 @@ describe("a program that is killed while it writes", function()
   it("leaves a sound database with every transaction whole", function()
     local folder = run.folder()
     finally(function() run.remove(folder) end)
-    local rounds = tonumber(os.getenv "PERILUNE_KILLS") or 20
+    local rounds = tonumber(os.getenv "PERILUNE_KILLS") or 100
     local last, commits = 0, 0
     for _ = 1, rounds do
       local said = killed_after(math.random() * 0.15, folder)
