@@ -196,9 +196,25 @@ describe("inheritance", function()
     end
     local err = raised("ArgumentError", declare_with { polymorphic_no = "kind" })
     assert.matches("polymorphic_on", err.hint)
-    raised("ArgumentError", declare_with { concrete = true })
+    local concrete = raised("ArgumentError", declare_with { concrete = true })
+    assert.matches("concrete", concrete.message)
+    assert.matches("__abstract__", concrete.hint)
     assert.matches("db.with_polymorphic", raised("ArgumentError", declare_with { with_polymorphic = "*" }).hint)
     raised("ArgumentError", declare_with "kind")
+  end)
+
+  it("from an abstract model takes what is added to it, which has no rows of its own", function()
+    local Base = db.Model "Base" { __abstract__ = true, id = id(), name = text(),
+      hello = function(self) return "hello " .. self.name end }
+    function Base:loud() return self:hello():upper() end
+    local Thing = db.Model "Thing" { __inherits__ = Base,
+      hello = function(self) return Base.hello(self) .. "!" end }
+    assert.equal("HELLO T!", Thing { name = "t" }:loud())
+    for _, use in ipairs { function() return Base.query end, function() return Base { name = "x" } end } do
+      local err = raised("InvalidRequestError", use)
+      assert.matches("Base is abstract", err.message)
+      assert.matches("__inherits__", err.hint)
+    end
   end)
 
   it("prints a subclass as its parent says", function()

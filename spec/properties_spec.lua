@@ -46,6 +46,18 @@ describe("models", function()
       session:rollback()
     end)
 
+    it("may have hybrids and validators added later, but no columns", function()
+      local A = db.Model "A" { id = id(), name = text(), kind = text(), polymorphic_on = "kind",
+        polymorphic_identity = "a" }
+      local B = db.Model "B" { __inherits__ = A, polymorphic_identity = "b" }
+      A.loud = db.hybrid { get = function(self) return self.name .. "!" end }
+      A.check = db.validates("name", function(_, _, value) return value:lower() end)
+      assert.same({ "x!", "y" }, { A { name = "X" }.loud, B { name = "Y" }.name })
+      local err = raised("InvalidRequestError", function() A.twice = db.column_property(A.name .. A.name) end)
+      assert.matches("A.twice", err.message)
+      raised("InvalidRequestError", function() A.age = db.Column { db.Integer } end)
+    end)
+
     it("make no table themselves, and chain", function()
       local Base = db.Model "Base" { __abstract__ = true, id = id() }
       local Middle = db.Model "Middle" { __abstract__ = true, __inherits__ = Base, name = text() }

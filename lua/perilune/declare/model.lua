@@ -167,6 +167,10 @@ local function mapper_args(name, fields)
     fail("ArgumentError", name .. ": with_polymorphic is a matter of the query",
       ("db.select(db.with_polymorphic(%s, \"*\"))"):format(name))
   end
+  if given.concrete then
+    fail("ArgumentError", name .. ": concrete-table inheritance does not exist here",
+      "let an abstract model (__abstract__ = true) have what they share; db.select(A):union(...) reads several")
+  end
   check.options(name .. ".__mapper_args__", given, mapper_options)
   for k, v in pairs(given) do args[k] = v end
   for _, k in ipairs { "polymorphic_on", "polymorphic_identity", "version_id_col" } do
@@ -195,18 +199,27 @@ local function check_name(db, name)
   end
 end
 
+--- Validators of a model, besides those it has.
+local function add_validators(db, model, list)
+  local d = core.db_table(db)
+  d.validators = d.validators or setmetatable({}, { __mode = "k" })
+  d.validators[model] = d.validators[model] or {}
+  table.move(list, 1, #list, #d.validators[model] + 1, d.validators[model])
+  core.model_set(model, { attribute_events = true })
+  for _, m in ipairs(d.models) do
+    local at = m
+    while at and at ~= model do at = info[at].parent end
+    if at then core.model_set(m, { attribute_events = true }) end
+  end
+end
+
 local function add_members(db, model, parts)
   local members = core.model_members(model)
   for k, v in pairs(parts.members) do members[k] = v end
   for k, v in pairs(instance_methods) do
     if members[k] == nil then members[k] = v end
   end
-  if #parts.validators > 0 then
-    local d = core.db_table(db)
-    d.validators = d.validators or setmetatable({}, { __mode = "k" })
-    d.validators[model] = parts.validators
-    core.model_set(model, { attribute_events = true })
-  end
+  if #parts.validators > 0 then add_validators(db, model, parts.validators) end
 end
 
 --- Gives a new model all that was declared.
@@ -234,13 +247,31 @@ local function parent_of(name, spec)
   fail("ArgumentError", name .. ": __inherits__ must be a model")
 end
 
+--- What stands for an abstract model: its fields, and an error for what only models have.
+local Abstract = { __name = "perilune.AbstractModel" }
+
+local function refuse_abstract(self)
+  fail("InvalidRequestError", ("%s is abstract: it has no table and no rows"):format(rawget(self, "name")),
+    ("declare a model with __inherits__ = %s"):format(rawget(self, "name")))
+end
+
+function Abstract:__index(k)
+  local v = rawget(self, "__abstract_spec")[k]
+  if v == nil and (k == "query" or k == "__table__") then refuse_abstract(self) end
+  return v
+end
+
+function Abstract:__newindex(k, v) self.__abstract_spec[k] = v end
+
+Abstract.__call = refuse_abstract
+
 --- Makes the model of a declaration: its table, its class object, its members. One that
 -- cannot be made leaves nothing behind, so that it can be declared again.
 function M.build(db, name, spec)
   check_name(db, name)
   local fields = gather(spec, {})
   if spec.__abstract__ then
-    return setmetatable({ __abstract_spec = spec, name = name }, { __name = "perilune.AbstractModel" })
+    return setmetatable({ __abstract_spec = spec, name = name }, Abstract)
   end
   local parent = parent_of(name, spec)
   local used = plugins.apply(db, name, fields, parent)
@@ -273,7 +304,8 @@ M.fields = {
   scopes = function(model) return info[model].scopes end,
 }
 
---- `User.age = db.Column{...}` after the fact, and plain values.
+--- `User.posts = db.relationship{...}` after the fact, and plain values. The rows of a model
+-- are laid out when it is declared, so columns cannot be added.
 function M.declare(model, name, v)
   local meta = kind_of(v)
   local at = info[model]
@@ -282,6 +314,11 @@ function M.declare(model, name, v)
   elseif meta == Column then
     fail("InvalidRequestError", ("%s.%s: columns must be declared with the model"):format(at.name, name),
          "write it into db.Model \"" .. at.name .. "\" { ... }")
+  elseif meta == Property and v.expression ~= nil then
+    fail("InvalidRequestError", ("%s.%s: a column_property must be declared with the model"):format(at.name, name),
+         ("declare what it refers to before %s, or use db.hybrid"):format(at.name))
+  elseif meta == Validator then
+    add_validators(at.db, model, { v })
   else
     core.model_members(model)[name] = v
   end
