@@ -397,8 +397,80 @@ describe("inheritance", function()
       raised("InvalidRequestError", session.bulk_insert, session, Engineer, { { name = "e" } })
     end)
 
+    it("take values from other tables as they were before", function()
+      assert.equal(3, Engineer.query:update { language = Engineer.name .. "!", name = Engineer.language .. "?" })
+      local found = {}
+      for i, e in ipairs(Engineer.query:order_by(Engineer.id):all()) do found[i] = e.name .. " " .. e.language end
+      assert.same({ "c? e1!", "lua? e2!", "py? s1!" }, found)
+    end)
+
     it("refuse a value that is no column", function()
       raised("AttributeError", function() Engineer.query:update { wage = 1 } end)
+    end)
+  end)
+
+  describe("an executed statement", function()
+    local function stored()
+      local stored_rows = session:execute(db.text [[
+        SELECT p.name, e.language FROM person p JOIN engineer e ON e.id = p.id ORDER BY p.id]])
+      local found = {}
+      for i, row in ipairs(stored_rows) do found[i] = row[1] .. " " .. row[2] end
+      return table.concat(found, ", ")
+    end
+
+    it("updates by a condition on the parent's table", function()
+      local engineer, other = by_name(Engineer, "e2"), by_name(Engineer, "e1")
+      local result = session:execute(db.update(Engineer):where(Engineer.name:eq "e2"):values { language = "fennel" })
+      assert.equal(1, result.rowcount)
+      assert.equal("e1 c, e2 fennel, s1 py", stored())
+      assert.same({ "fennel", "c" }, { engineer.language, other.language })
+      local copies = db.update(Engineer):filter_by { name = "e1" }:values { language = Engineer.name }
+      assert.equal(1, session:execute(copies).rowcount)
+      assert.equal("e1 e1, e2 fennel, s1 py", stored())
+      assert.equal(1, session:execute(db.update(Senior):where(Senior.name:eq "s1", Senior.language:eq "py")
+        :values { team = "new" }).rowcount)
+    end)
+
+    it("updates its own table alone where nothing else is named", function()
+      assert.equal("UPDATE engineer SET language=? WHERE engineer.language = ?",
+        (db.update(Engineer):where(Engineer.language:eq "c"):values { language = "d" }:sql()))
+    end)
+
+    it("names the table of a column that it cannot write", function()
+      local err = raised("ArgumentError", function() db.update(Engineer):values { name = "x" } end)
+      assert.equal("Engineer.name is a column of table 'person', the statement changes 'engineer'", err.message)
+      raised("ArgumentError", function() db.insert(Engineer):values { name = "x", language = "d" } end)
+      raised("ArgumentError", session.execute, session, db.insert(Engineer), { { name = "x" } })
+    end)
+
+    it("deletes from every table of the model and of those below", function()
+      session:execute(db.text "delete from machine")
+      local engineer, senior = by_name(Engineer, "e2"), by_name(Senior, "s1")
+      assert.equal(1, session:execute(db.delete(Engineer):where(Engineer.name:eq "e2")).rowcount)
+      assert.equal("deleted", perilune.inspect(engineer).state)
+      assert.equal("persistent", perilune.inspect(senior).state)
+      local by_parameter = db.delete(Engineer):where(Engineer.name:eq(db.bindparam "n"))
+      assert.equal(1, session:execute(by_parameter, { n = "s1" }).rowcount)
+      assert.same({ 4, 1, 0 }, { count "person", count "engineer", count "senior" })
+      assert.equal(1, session:execute(db.delete(Person):where(Person.name:eq "e1")).rowcount)
+      assert.same({ 3, 0 }, { count "person", count "engineer" })
+      raised("InvalidRequestError", session.execute, session, db.delete(Engineer):returning(Engineer.id))
+    end)
+
+    it("changes only rows of a single-table subclass", function()
+      assert.equal(1, session:execute(db.update(Manager):values { name = "boss" }).rowcount)
+      assert.equal(1, Person.query:filter_by { name = "boss" }:count())
+      assert.equal(1, session:execute(db.delete(Clerk)).rowcount)
+      assert.equal(5, count "person")
+      local lead = db.aliased(Manager)
+      assert.equal(1, session:execute(db.delete(lead):where(lead.budget:gt(1))).rowcount)
+    end)
+
+    it("inserts rows that tell their class", function()
+      session:execute(db.insert(Manager):values { name = "x", budget = 1 })
+      session:execute(db.insert(Clerk), { { name = "y" }, { name = "z", kind = "manager" } })
+      assert.equal("m1 x z", names(Manager.query:order_by(Manager.name):all()))
+      assert.equal("k1 y", names(Clerk.query:order_by(Clerk.name):all()))
     end)
   end)
 

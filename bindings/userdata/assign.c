@@ -32,6 +32,16 @@ static __attribute__((noreturn)) void no_column(lua_State *L, const pl_table *t,
                     name);
 }
 
+/* The attribute's column is in another of the model's tables. */
+static __attribute__((noreturn)) void other_table(lua_State *L, const pl_table *t,
+                                                  const pl_mapper *m, const pl_attr *a) {
+    plua_raise_hint(L, PL_EARGUMENT,
+                    "query:update{...} and session:add(object) write to every table of a "
+                    "model",
+                    "%s.%s is a column of table '%s', the statement changes '%s'",
+                    m->name, a->name, a->column->table->name, t->name);
+}
+
 /* The column that the key at idx names: an attribute, a column, a column expression. */
 static const pl_column *find_column(lua_State *L, const pl_table *t, const pl_mapper *m,
                                     int idx) {
@@ -46,11 +56,13 @@ static const pl_column *find_column(lua_State *L, const pl_table *t, const pl_ma
     uint16_t slot = m ? pl_mapper_slot(m, name) : PL_NO_SLOT;
     if (slot != PL_NO_SLOT)
         c = m->attrs[slot].column;
+    if (c && c->table != t)
+        other_table(L, t, m, &m->attrs[slot]);
     if (!c)
         c = pl_table_column_by_key(t, name);
     if (!c)
         c = pl_table_column(t, name);
-    if (!c || c->table != t)
+    if (!c)
         no_column(L, t, m, name);
     return c;
 }
@@ -163,10 +175,11 @@ static void mark_defaults(const pl_table *t, bool *marks, bool update) {
 
 /* ---- UPDATE ---- */
 
-void plua_push_assignments(lua_State *L, pl_table *t, int idx, plua_assign how) {
+void plua_push_assignments(lua_State *L, pl_table *t, const pl_mapper *m, int idx,
+                           plua_assign how) {
     int top = lua_gettop(L);
     idx = lua_absindex(L, idx);
-    const pl_mapper *m = plua_table_mapper(t);
+    m = m ? m : plua_table_mapper(t);
     bool *marks = push_marks(L, t);
     push_by_position(L, t, m, idx, marks);
     int row = lua_gettop(L);
@@ -238,9 +251,32 @@ static pl_node *carve_row(lua_State *L, const pl_table *t, const pl_mapper *m,
     return tuple;
 }
 
-void plua_push_rows(lua_State *L, pl_table *t, int stmt, int idx) {
+/* The column of t that tells rows of the mapper, or NULL. */
+static const pl_column *discriminator(const pl_table *t, const pl_mapper *m) {
+    if (!m || m->polymorphic_on == PL_NO_SLOT || m->polymorphic_identity.tag == PL_UNSET)
+        return NULL;
+    const pl_column *c = m->attrs[m->polymorphic_on].column;
+    return c && c->table == t ? c : NULL;
+}
+
+/* Gives the rows in the list their discriminator, unless they have it. */
+static void put_identity(lua_State *L, const pl_mapper *m, const pl_column *kind,
+                         int list) {
+    size_t n = lua_rawlen(L, list);
+    for (size_t i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, (lua_Integer)i);
+        if (lua_rawgeti(L, -1, kind->position + 1) == LUA_TNIL) {
+            plua_push_slot(L, kind->type, &m->polymorphic_identity, kind->name);
+            lua_rawseti(L, -3, kind->position + 1);
+        }
+        lua_settop(L, list);
+    }
+}
+
+void plua_push_rows(lua_State *L, pl_table *t, const pl_mapper *m, int stmt, int idx) {
     int top = lua_gettop(L);
-    const pl_mapper *m = plua_table_mapper(t);
+    const pl_column *kind = discriminator(t, m);
+    m = m ? m : plua_table_mapper(t);
     idx = lua_absindex(L, idx);
     stmt = lua_absindex(L, stmt);
     bool *marks = push_marks(L, t);
@@ -255,6 +291,10 @@ void plua_push_rows(lua_State *L, pl_table *t, int stmt, int idx) {
         plua_raise_hint(L, PL_EARGUMENT, "db.session:bulk_insert(Model, rows)",
                         "%d rows are too many for one statement", (int)rows);
     mark_defaults(t, marks, false);
+    if (kind) {
+        marks[kind->position] = true;
+        put_identity(L, m, kind, list);
+    }
     uint32_t n = count_marks(t, marks);
     size_t each = pl_node_size(n) + n * pl_node_size(0);
     pl_node *c =
@@ -292,8 +332,9 @@ void plua_push_column_tuple(lua_State *L, pl_column *const *columns, size_t n) {
         tuple->kids[i] = carve_column(&space, columns[i]);
 }
 
-void plua_push_targets(lua_State *L, pl_table *t, int idx, const char *what) {
-    const pl_mapper *m = plua_table_mapper(t);
+void plua_push_targets(lua_State *L, pl_table *t, const pl_mapper *m, int idx,
+                       const char *what) {
+    m = m ? m : plua_table_mapper(t);
     if (lua_type(L, idx) != LUA_TTABLE)
         plua_raise(L, PL_EARGUMENT, "%s expects a list of columns, got %s", what,
                    plua_typename(L, idx));

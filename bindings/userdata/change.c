@@ -45,7 +45,9 @@ static void copy_where(lua_State *L, pl_node *from, int owner) {
     if (from->kind != PL_N_WHERE)
         return;
     int prev = lua_gettop(L);
-    pl_node *n = plua_node(L, PLUA_STATEMENT, PL_N_WHERE, from->nkids, NULL, 0);
+    pl_node *n = plua_node(L, NULL, PL_N_WHERE, from->nkids, NULL, 0);
+    lua_getmetatable(L, prev); /* a clause is of the class of what it is put over */
+    lua_setmetatable(L, -2);
     plua_kid(L, -1, 0, prev);
     for (uint32_t i = 1; i < from->nkids; i++)
         n->kids[i] = from->kids[i];
@@ -87,14 +89,15 @@ static void add_known(lua_State *L, plua_session *s, const pl_mapper *m, int lis
     }
 }
 
-/* Pushes the list of known objects whose rows match the query at 1. */
-static void push_affected(lua_State *L, plua_session *s, pl_mapper *m) {
+/* Pushes the list of known objects whose rows match the query at idx. */
+static void push_affected(lua_State *L, plua_session *s, const pl_mapper *m, int idx,
+                          int params) {
     lua_newtable(L);
     int list = lua_gettop(L);
     if (!knows_any(L, s, m))
         return;
-    lua_getfield(L, 1, "with_only_columns");
-    lua_pushvalue(L, 1);
+    lua_getfield(L, idx, "with_only_columns");
+    lua_pushvalue(L, idx);
     plua_push_model(L, m);
     int model = lua_gettop(L);
     for (int i = 0; i < m->npk; i++) {
@@ -104,7 +107,7 @@ static void push_affected(lua_State *L, plua_session *s, pl_mapper *m) {
     }
     lua_remove(L, model);
     lua_call(L, m->npk + 1, 1);
-    add_known(L, s, m, list, 0);
+    add_known(L, s, m, list, params);
     lua_settop(L, list);
 }
 
@@ -119,20 +122,26 @@ static lua_Integer run(lua_State *L, plua_session *s, const pl_mapper *m) {
     return n;
 }
 
-/* The query at 1 changes rows that stand in several tables each: done table by table,
- *over
- ** the keys, on the Lua side. `values` is 0 for a delete. The rows it changed. [-0, +0]
- */
-static lua_Integer run_joined(lua_State *L, const pl_mapper *m, int values) {
-    plua_shared(L);
-    lua_getfield(L, -1, "change_joined");
-    lua_pushvalue(L, 1);
-    plua_push_model(L, m);
-    if (values)
-        lua_pushvalue(L, values);
+/* Pushes the value at idx, or nil for 0. */
+static void push_optional(lua_State *L, int idx) {
+    if (idx)
+        lua_pushvalue(L, idx);
     else
         lua_pushnil(L);
-    lua_call(L, 3, 1);
+}
+
+/* The query at idx changes rows that stand in several tables each: done table by table,
+** over the keys, on the Lua side. `values` is 0 for a delete, `params` when the query has
+** none. The rows it changed. [-0, +0, v] */
+static lua_Integer run_joined(lua_State *L, const pl_mapper *m, int idx, int values,
+                              int params) {
+    plua_shared(L);
+    lua_getfield(L, -1, "change_joined");
+    lua_pushvalue(L, idx);
+    plua_push_model(L, m);
+    push_optional(L, values);
+    push_optional(L, params);
+    lua_call(L, 4, 1);
     lua_Integer n = lua_tointeger(L, -1);
     lua_pop(L, 2);
     return n;
@@ -141,7 +150,7 @@ static lua_Integer run_joined(lua_State *L, const pl_mapper *m, int values) {
 static lua_Integer run_update(lua_State *L, plua_session *s, pl_mapper *m,
                               pl_node *stmt) {
     if (m->ntables > 1)
-        return run_joined(L, m, 2);
+        return run_joined(L, m, 1, 2, 0);
     int model = lua_gettop(L) + 1;
     plua_push_model(L, m);
     plua_change_head(L, PL_N_UPDATE, model);
@@ -161,7 +170,7 @@ static bool is_spread(const pl_mapper *m) {
 static lua_Integer run_delete(lua_State *L, plua_session *s, pl_mapper *m,
                               pl_node *stmt) {
     if (is_spread(m))
-        return run_joined(L, m, 0);
+        return run_joined(L, m, 1, 0, 0);
     plua_push_model(L, m);
     plua_change_head(L, PL_N_DELETE, lua_gettop(L));
     copy_where(L, stmt, 1);
@@ -216,7 +225,7 @@ int plua_query_update(lua_State *L) {
     pl_mapper *m = target(L, stmt);
     plua_session *s = begin(L, stmt);
     expand_values(L, m);
-    push_affected(L, s, m);
+    push_affected(L, s, m, 1, 0);
     lua_Integer n = run_update(L, s, m, stmt);
     s->raw_writes = s->raw_writes || n > 0;
     size_t known = lua_rawlen(L, 3);
@@ -236,7 +245,7 @@ int plua_query_delete(lua_State *L) {
     check_plain(L, stmt, "delete");
     pl_mapper *m = target(L, stmt);
     plua_session *s = begin(L, stmt);
-    push_affected(L, s, m);
+    push_affected(L, s, m, 1, 0);
     lua_Integer n = run_delete(L, s, m, stmt);
     s->raw_writes = true;
     size_t known = lua_rawlen(L, 2);
@@ -251,30 +260,19 @@ int plua_query_delete(lua_State *L) {
 
 /* ---- UPDATE and DELETE that session:execute runs ---- */
 
-/* The column of the mapper's last table that has the value of key attribute i. */
-static const pl_column *key_column(const pl_mapper *m, int i) {
-    const pl_mapped_table *t = &m->tables[m->ntables - 1];
-    uint16_t slot = m->pk[i];
-    for (size_t k = 0; k < t->table->npk; k++) {
-        if (t->pk[k] == slot || (t->from && t->from[k] == slot))
-            return t->table->pk[k];
-    }
-    return NULL;
-}
-
 /* Pushes SELECT of the keys of the rows that the statement changes; false, and nothing,
 ** when its table does not have them. */
 static bool push_keys(lua_State *L, const pl_mapper *m, int stmt) {
     const pl_node *head = pl_statement_head(lua_touserdata(L, stmt));
     for (int i = 0; i < m->npk; i++) {
-        if (!key_column(m, i))
+        if (!pl_mapper_key_column(m, m->ntables - 1, i))
             return false;
     }
     uint32_t n = (uint32_t)m->npk;
     pl_node *keys = plua_node_block(L, PLUA_QUERY, PL_N_SELECT, n, 0, m->npk + 1);
     int idx = lua_gettop(L);
     for (int i = 0; i < m->npk; i++) {
-        const pl_column *c = key_column(m, i);
+        const pl_column *c = pl_mapper_key_column(m, m->ntables - 1, i);
         pl_node *column;
         if (head->kids[0]->kind == PL_N_ALIAS) {
             column = plua_node(L, PLUA_EXPRESSION, PL_N_COLUMN, 1, NULL, 0);
@@ -292,16 +290,30 @@ static bool push_keys(lua_State *L, const pl_mapper *m, int stmt) {
     return true;
 }
 
+/* Pushes the query of the model's rows that the statement changes. */
+static void push_query(lua_State *L, const pl_mapper *m, int stmt) {
+    plua_push_model(L, m);
+    plua_select_entity(L, lua_gettop(L));
+    lua_remove(L, -2);
+    copy_where(L, lua_touserdata(L, stmt), stmt);
+}
+
 const pl_mapper *plua_change_begin(lua_State *L, plua_session *s, int stmt, int params) {
     const pl_node *head = pl_statement_head(lua_touserdata(L, stmt));
     const pl_mapper *m =
         head->kind == PL_N_UPDATE || head->kind == PL_N_DELETE ? head->ref : NULL;
     if (!m)
         return NULL;
-    lua_newtable(L);
-    int list = lua_gettop(L);
-    if (knows_any(L, s, m) && push_keys(L, m, stmt))
-        add_known(L, s, m, list, params);
+    int list = lua_gettop(L) + 1;
+    if (m->ntables > 1 && head->kids[0]->kind != PL_N_ALIAS) {
+        push_query(L, m, stmt);
+        push_affected(L, s, m, list, params);
+        lua_replace(L, list);
+    } else {
+        lua_newtable(L);
+        if (knows_any(L, s, m) && push_keys(L, m, stmt))
+            add_known(L, s, m, list, params);
+    }
     lua_settop(L, list);
     return m;
 }
@@ -343,6 +355,33 @@ static void leave_returned(lua_State *L, plua_session *s, const pl_mapper *m,
         }
         lua_pop(L, 1);
     }
+}
+
+bool plua_change_spread(lua_State *L, plua_session *s, int stmt, int params,
+                        lua_Integer *n) {
+    pl_node *chain = lua_touserdata(L, stmt);
+    const pl_node *head = pl_statement_head(chain);
+    const pl_mapper *m = head->kind == PL_N_DELETE ? head->ref : NULL;
+    if (!m || !is_spread(m))
+        return false;
+    if (head->kids[0]->kind == PL_N_ALIAS || pl_statement_find(chain, PL_N_RETURNING))
+        plua_raise_hint(
+            L, PL_EINVALID, "delete by the model and select the rows before",
+            "rows of %s stand in several tables: a DELETE of them has neither "
+            "an alias nor RETURNING",
+            m->name);
+    int query = lua_gettop(L) + 1, list = query + 1;
+    push_query(L, m, stmt);
+    push_affected(L, s, m, query, params);
+    *n = run_joined(L, m, query, 0, params);
+    size_t known = lua_rawlen(L, list);
+    for (size_t i = 1; i <= known; i++) {
+        lua_rawgeti(L, list, (lua_Integer)i);
+        leave_deleted(L, s, m);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, query - 1);
+    return true;
 }
 
 void plua_change_end(lua_State *L, plua_session *s, const pl_mapper *m, int stmt,

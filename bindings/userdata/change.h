@@ -12,6 +12,11 @@ int plua_query_update(lua_State *L);
 int plua_query_delete(lua_State *L);
 int plua_session_bulk_insert(lua_State *L);
 
+/* Runs the statement at `stmt` when it is a DELETE of a model whose rows stand in several
+** tables; *n is their number. False, and nothing done, for any other. [-0, +0, v] */
+bool plua_change_spread(lua_State *L, plua_session *s, int stmt, int params,
+                        lua_Integer *n);
+
 /* Before the statement at `stmt` is stepped: pushes the list of known objects whose rows
 ** it is about to change and returns their mapper. NULL, and nothing pushed, when it is no
 ** UPDATE or DELETE of a model. `params`: as for a cursor. [-0, +(1|0), v] */

@@ -25,6 +25,10 @@ int plua_push_froms(lua_State *L, pl_node_kind kind, const char *method);
 */
 int plua_push_items(lua_State *L, pl_node_kind kind, int prev, int from);
 
+/* Puts the condition of a single-table subclass, or of a model with a criterion, over the
+** statement on top; its columns are taken from `source`. [-1, +1, m] */
+void plua_add_criterion(lua_State *L, const pl_mapper *m, pl_node *source);
+
 /* Raises unless the value at idx is a query with as many columns as `first`. */
 void plua_check_width(lua_State *L, const pl_node *first, int idx, const char *method);
 

@@ -692,6 +692,11 @@ static lua_Integer execute(lua_State *L, plua_session *s) {
     lua_settop(L, 3);
     int base = lua_gettop(L);
     int params = lua_istable(L, 3) ? 3 : 0;
+    lua_Integer spread;
+    if (plua_change_spread(L, s, 2, params, &spread)) {
+        plua_push_rowcount(L, spread);
+        return spread;
+    }
     run *r = begin_on(L, s, e, 2, params);
     const pl_mapper *changes = plua_change_begin(L, s, 2, params);
     int known = lua_gettop(L);

@@ -203,9 +203,10 @@ pl_node *plua_column_node(lua_State *L, const pl_column *c, const pl_type *type,
 
 pl_mapper *plua_noted_mapper(const pl_node *n) {
     const pl_column *c = n->kind == PL_N_COLUMN ? n->ref : NULL;
-    if (!c || !c->table || n->ext == 0)
+    const pl_table *t = n->kind == PL_N_INSERT ? n->ref : c ? c->table : NULL;
+    if (!t || n->ext == 0)
         return NULL;
-    const plua_db *db = plua_db_of(c->table->metadata);
+    const plua_db *db = plua_db_of(t->metadata);
     const pl_vec *all = db ? &db->registry.mappers : NULL;
     for (size_t i = all ? all->n : 0; i > 0; i--) {
         pl_mapper *m = all->v[i - 1];

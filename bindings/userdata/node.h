@@ -8,7 +8,8 @@
 ** kid i alive, further ones keep what `ref` and texts belong to. The metatable tells what
 ** methods it has: PLUA_EXPRESSION, PLUA_QUERY, PLUA_STATEMENT, PLUA_FROM ...
 **
-** `ext` of a COLUMN is the position of the mapper through which it was named, plus one.
+** `ext` of a COLUMN or INSERT is the position of the mapper through which its column or
+** table was named, plus one.
 */
 #ifndef PLUA_NODE_H
 #define PLUA_NODE_H
@@ -119,8 +120,9 @@ static inline bool plua_owned(const pl_node *literal) {
 pl_node *plua_column_node(lua_State *L, const pl_column *c, const pl_type *type,
                           int source, int owner);
 
-/* The mapper through which a COLUMN was named, NULL when that is not known. */
-struct pl_mapper *plua_noted_mapper(const pl_node *column);
+/* The mapper through which a COLUMN, or the table of an INSERT, was named; NULL when that
+** is not known. */
+struct pl_mapper *plua_noted_mapper(const pl_node *n);
 
 /* Pushes the name of an expression for messages, "User.age" or "expression". [-0, +1, m]
  */

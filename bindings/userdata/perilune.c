@@ -224,6 +224,28 @@ static int core_column_info(lua_State *L) {
     return 2;
 }
 
+/* Whether the columns in an expression are those of the table; a subquery's may be any.
+ */
+static bool names_only(const pl_node *n, const pl_table *t) {
+    if (!n)
+        return true;
+    const pl_column *c = n->kind == PL_N_COLUMN ? n->ref : NULL;
+    if (pl_node_is_statement(n) || (n->kind == PL_N_COLUMN && (!c || c->table != t)))
+        return false;
+    for (uint32_t i = 0; i < n->nkids; i++) {
+        if (!names_only(n->kids[i], t))
+            return false;
+    }
+    return true;
+}
+
+/* core.names_only(expression, table): whether it names columns of that table only. */
+static int core_names_only(lua_State *L) {
+    const plua_table *t = plua_check_table(L, 2);
+    lua_pushboolean(L, names_only(plua_tonode(L, 1), t->t));
+    return 1;
+}
+
 static int core_open_results(lua_State *L) {
     lua_pushinteger(L, plua_rt(L)->open_results);
     return 1;
@@ -242,6 +264,7 @@ static const luaL_Reg core_functions[] = {
     {"open_results", core_open_results},
     {"class_methods", core_class_methods},
     {"column_info", core_column_info},
+    {"names_only", core_names_only},
     {"query_db", core_query_db},
     {"model_of", core_model_of},
     {"attribute_of", core_attribute_of},

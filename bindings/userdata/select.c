@@ -271,16 +271,7 @@ static bool has_inheritance(const pl_node *stmt, const pl_mapper *m) {
     return false;
 }
 
-/* Puts the FROM and the condition of an inheriting mapper over the statement on top. */
-static void add_inheritance(lua_State *L, const pl_mapper *m, pl_node *source) {
-    if (m->ntables > 1 && !source) {
-        plua_clause(L, PL_N_FROM, -1, 1);
-        pl_arena *a = plua_arena(L);
-        pl_node *from = pl_mapper_from(a, m);
-        mark_inheritance(lua_touserdata(L, -2), m);
-        plua_set_from(L, -2, 1, from);
-        lua_remove(L, -2);
-    }
+void plua_add_criterion(lua_State *L, const pl_mapper *m, pl_node *source) {
     pl_arena *a = plua_arena(L);
     pl_node *condition = pl_mapper_criterion(a, m, source);
     if (!condition) {
@@ -292,6 +283,19 @@ static void add_inheritance(lua_State *L, const pl_mapper *m, pl_node *source) {
     lua_insert(L, -2);
     plua_set_from(L, -2, 1, condition);
     lua_remove(L, -2);
+}
+
+/* Puts the FROM and the condition of an inheriting mapper over the statement on top. */
+static void add_inheritance(lua_State *L, const pl_mapper *m, pl_node *source) {
+    if (m->ntables > 1 && !source) {
+        plua_clause(L, PL_N_FROM, -1, 1);
+        pl_arena *a = plua_arena(L);
+        pl_node *from = pl_mapper_from(a, m);
+        mark_inheritance(lua_touserdata(L, -2), m);
+        plua_set_from(L, -2, 1, from);
+        lua_remove(L, -2);
+    }
+    plua_add_criterion(L, m, source);
 }
 
 static bool same_mapper(const pl_node *n, const pl_mapper *m, const pl_node *source) {

@@ -35,6 +35,13 @@ static pl_table *changed_table(const pl_node *n) {
     return (pl_table *)n->ref;
 }
 
+/* The mapper by which the table that a statement changes was named, or NULL. */
+static const pl_mapper *changed_mapper(const pl_node *n) {
+    while (plua_previous(n))
+        n = plua_previous(n);
+    return n->kind == PL_N_INSERT ? plua_noted_mapper(n) : n->ref;
+}
+
 static pl_node *self_of(lua_State *L, pl_node_kind kind, const char *method,
                         pl_table **table) {
     pl_node *n = plua_self(L, PLUA_IS_STATEMENT, PLUA_STATEMENT, method);
@@ -48,44 +55,71 @@ static pl_node *self_of(lua_State *L, pl_node_kind kind, const char *method,
     return n;
 }
 
+/* What joins the mapper's nth table to its last one. */
+static pl_node *make_tie(pl_arena *a, const pl_mapper *m, size_t n) {
+    pl_node *all = NULL;
+    for (int i = 0; i < m->npk; i++) {
+        const pl_column *far = pl_mapper_key_column(m, n, i);
+        const pl_column *own = pl_mapper_key_column(m, m->ntables - 1, i);
+        if (far && own)
+            all = pl_node_and(a, all,
+                              pl_node_binary(a, PL_OP_EQ, pl_node_column(a, far, NULL),
+                                             pl_node_column(a, own, NULL)));
+    }
+    return all;
+}
+
 pl_node *plua_change_head(lua_State *L, pl_node_kind kind, int idx) {
     plua_from f;
     plua_push_from(L, idx, &f);
     const pl_node *t = f.from;
+    const pl_mapper *m = f.mapper;
+    pl_arena *a = NULL;
     while (t->kind == PL_N_ALIAS)
         t = t->kids[0];
     if (t->kind != PL_N_TABLE) {
-        if (!f.mapper)
+        if (!m)
             plua_raise(L, PL_EARGUMENT, "only tables and models can be changed");
         /* joined tables: the model's own one is changed */
-        const pl_mapper *m = f.mapper;
-        pl_arena *a = plua_arena(L);
+        a = plua_arena(L);
         f.from = pl_node_table(a, m->tables[m->ntables - 1].table);
         lua_remove(L, -2);
     }
-    pl_node *n = plua_node_block(L, PLUA_STATEMENT, kind, 1, 0, 1);
+    uint32_t ties = a && kind == PL_N_UPDATE ? (uint32_t)m->ntables - 1 : 0;
+    pl_node *n = plua_node_block(L, PLUA_STATEMENT, kind, 1 + ties, 0, 1);
+    for (uint32_t i = 0; i < ties; i++)
+        n->kids[1 + i] = make_tie(a, m, i);
     n->ref = f.mapper;
     lua_insert(L, -2);
     plua_set_from(L, -2, 0, f.from);
     return n;
 }
 
-/*** An UPDATE: db.update(User):where(...):values{name = "x"}.
+/* The head, and the condition that tells the rows of the model from others. */
+static int push_change(lua_State *L, pl_node_kind kind) {
+    const pl_node *head = plua_change_head(L, kind, 1);
+    if (head->ref)
+        plua_add_criterion(L, head->ref,
+                           head->kids[0]->kind == PL_N_ALIAS ? head->kids[0] : NULL);
+    return 1;
+}
+
+/*** An UPDATE: db.update(User):where(...):values{name = "x"}. Of a model in several
+tables (joined inheritance) it writes the last one; conditions may name the others.
 @function db.update
 @param model
 @treturn Statement */
 static int db_update(lua_State *L) {
-    plua_change_head(L, PL_N_UPDATE, 1);
-    return 1;
+    return push_change(L, PL_N_UPDATE);
 }
 
-/*** A DELETE: db.delete(User):where(...).
+/*** A DELETE: db.delete(User):where(...). Of a model in several tables it deletes from
+all.
 @function db.delete
 @param model
 @treturn Statement */
 static int db_delete(lua_State *L) {
-    plua_change_head(L, PL_N_DELETE, 1);
-    return 1;
+    return push_change(L, PL_N_DELETE);
 }
 
 /*** An INSERT: db.insert(User):values{name = "x"}.
@@ -102,6 +136,7 @@ static int db_insert(lua_State *L) {
         plua_raise(L, PL_EARGUMENT, "rows can be inserted into tables and models only");
     pl_node *n = plua_node_block(L, PLUA_STATEMENT, PL_N_INSERT, 0, 0, 1);
     n->ref = t;
+    n->ext = f.mapper ? (uint32_t)f.mapper->position + 1 : 0; /* see node.h */
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
     return 1;
@@ -116,7 +151,8 @@ pl_node *plua_set_values(lua_State *L, int stmt, int values) {
     if (lua_type(L, values) != LUA_TTABLE)
         plua_raise(L, PL_ETYPE, "values expects a table of names and values, got %s",
                    plua_typename(L, values));
-    plua_push_assignments(L, t, values, PLUA_ASSIGN_UPDATE);
+    plua_push_assignments(L, t, changed_mapper(lua_touserdata(L, stmt)), values,
+                          PLUA_ASSIGN_UPDATE);
     pl_node *set = lua_touserdata(L, -1); /* a TUPLE of column = value */
     pl_node *n = plua_clause(L, PL_N_SET, stmt, set->nkids);
     for (uint32_t i = 0; i < set->nkids; i++)
@@ -142,7 +178,7 @@ static int statement_values(lua_State *L) {
     if (head->kind == PL_N_UPDATE)
         plua_set_values(L, 1, 2);
     else if (head->kind == PL_N_INSERT)
-        plua_push_rows(L, (pl_table *)head->ref, 1, 2);
+        plua_push_rows(L, (pl_table *)head->ref, plua_noted_mapper(head), 1, 2);
     else
         plua_raise(L, PL_EARGUMENT, "'values' is a method of insert and update");
     return 1;
@@ -161,7 +197,7 @@ static int statement_from_select(lua_State *L) {
                    "from_select expects a list of names and a query, got %s",
                    plua_typename(L, 3));
     lua_settop(L, 3);
-    plua_push_targets(L, t, 2, "from_select");
+    plua_push_targets(L, t, changed_mapper(lua_touserdata(L, 1)), 2, "from_select");
     plua_clause(L, PL_N_FROM_SELECT, 1, 2);
     plua_kid(L, -1, 1, 4);
     plua_kid(L, -1, 2, 3);
@@ -179,7 +215,8 @@ static void push_conflict_targets(lua_State *L, pl_table *t, int options) {
             lua_insert(L, -2);
             lua_rawseti(L, -2, 1);
         }
-        plua_push_targets(L, t, lua_gettop(L), "index_elements");
+        plua_push_targets(L, t, changed_mapper(lua_touserdata(L, 1)), lua_gettop(L),
+                          "index_elements");
         lua_remove(L, -2);
         return;
     }
@@ -222,7 +259,8 @@ static int conflict(lua_State *L, bool update, const char *method) {
                         "on_conflict_do_update{index_elements = {\"email\"}, set_ = "
                         "{name = \"x\"}}",
                         "on_conflict_do_update expects index_elements and set_");
-    plua_push_assignments(L, t, 5, PLUA_ASSIGN_PLAIN);
+    plua_push_assignments(L, t, changed_mapper(lua_touserdata(L, 1)), 5,
+                          PLUA_ASSIGN_PLAIN);
     plua_kid(L, 4, 2, 6);
     if (lua_getfield(L, 2, "where") != LUA_TNIL) {
         plua_tocondition(L, 7);

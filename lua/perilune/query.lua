@@ -105,23 +105,41 @@ end
 
 local CHUNK = 500
 
---- Calls fn with a condition on the keys of a table, for all the keys.
-local function each_chunk(t, keys, fn)
+--- Calls fn with a condition on the keys of a table, for `size` rows at a time of a list whose
+-- rows begin with the key; and with the first of them.
+local function each_chunk(t, rows, size, fn)
   local columns = {}
   for _, column in ipairs(core.table_describe(t).columns) do
     if column.primary_key then columns[#columns + 1] = t.c[column.name] end
   end
   local one = #columns == 1
   local key = one and columns[1] or namespace.tuple_(table.unpack(columns))
-  local count = 0
-  for from = 1, #keys, CHUNK do
+  for from = 1, #rows, size do
     local some = {}
-    for i = from, math.min(#keys, from + CHUNK - 1) do
-      some[#some + 1] = one and keys[i][1] or { keys[i]:unpack() }
+    for i = from, math.min(#rows, from + size - 1) do
+      some[#some + 1] = one and rows[i][1] or { table.unpack(rows[i], 1, #columns) }
     end
-    count = count + fn(key:in_(some))
+    fn(key:in_(some), rows[from])
   end
-  return count
+end
+
+--- Takes the expressions that name columns of other tables out of the values: they are read for
+-- every row before anything changes.
+-- @return list of { table =, column =, expr = }
+local function take_computed(model, by_table)
+  local computed = {}
+  for _, t in ipairs(core.model_describe(model).tables) do
+    local some = by_table[t.name] or {}
+    for _, column in ipairs(core.table_describe(t).columns) do
+      local value = some[column.name]
+      if core.is_node(value) and not core.names_only(value, t) then
+        computed[#computed + 1] = { table = t, column = column.name, expr = value }
+        some[column.name] = nil
+      end
+    end
+    if next(some) == nil then by_table[t.name] = nil end
+  end
+  return computed
 end
 
 --- The tables of a model and of those that inherit from it, the root's first.
@@ -198,24 +216,37 @@ function shared.case_branches(branches, compares)
 end
 
 --- UPDATE (or with no values DELETE) of rows of a model that has several tables: by key.
+-- @param q their query
+-- @param model
+-- @tab[opt] values
+-- @tab[opt] params values of the query's named parameters
 -- @return the number of rows
-function shared.change_joined(q, model, values)
+function shared.change_joined(q, model, values, params)
   local described = core.model_describe(model)
-  local keys = {}
-  for i, name in ipairs(described.primary_key) do keys[i] = model[name] end
-  local rows = q:with_only_columns(table.unpack(keys)):all()
-  local session = core.query_db(q).session
   local by_table = values and values_by_table(model, values)
+  local computed = values and take_computed(model, by_table) or {}
+  local read = {}
+  for i, name in ipairs(described.primary_key) do read[i] = model[name] end
+  for i, c in ipairs(computed) do read[#read + 1] = c.expr:label("computed_" .. i) end
+  local session = core.query_db(q).session
+  local rows = session:execute(q:with_only_columns(table.unpack(read)), params)
   local tables = values and described.tables or family_tables(model)
   for i = #tables, 1, -1 do
     local t = tables[i]
     local some = by_table and by_table[t.name]
     if some or not values then
-      each_chunk(t, rows, function(condition)
+      each_chunk(t, rows, CHUNK, function(condition)
         local statement = values and namespace.update(t):values(some) or namespace.delete(t)
-        return session:execute(statement:where(condition)).rowcount
+        session:execute(statement:where(condition))
       end)
     end
+  end
+  for i, c in ipairs(computed) do
+    each_chunk(c.table, rows, 1, function(condition, row)
+      local value = row[#described.primary_key + i]
+      if value == nil then value = namespace.null end
+      session:execute(namespace.update(c.table):values{ [c.column] = value }:where(condition))
+    end)
   end
   return #rows
 end

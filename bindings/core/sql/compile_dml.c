@@ -213,6 +213,22 @@ typedef struct update_from {
     size_t n;
 } update_from;
 
+/* The table that a tie of an UPDATE joins to the one that is changed. */
+static const pl_table *tied_table(const pl_node *tie) {
+    while (tie && tie->kind != PL_N_COLUMN)
+        tie = tie->kids[0];
+    const pl_column *column = tie ? tie->ref : NULL;
+    return column ? column->table : NULL;
+}
+
+static void add_ties(pl_compiler *c, pl_query *q, const pl_scope *scope) {
+    for (uint32_t i = 1; i < q->head->nkids; i++) {
+        const pl_table *t = tied_table(q->head->kids[i]);
+        if (t && pl_list_has(&scope->sources, t))
+            pl_list_add(c, &q->where, q->head->kids[i]);
+    }
+}
+
 /* Further tables, that FROM names or SET and WHERE mention; they enter the scope. */
 static update_from make_update_from(pl_compiler *c, const pl_query *q, pl_scope *scope) {
     update_from froms = {0};
@@ -248,6 +264,7 @@ void pl_write_update(pl_compiler *c, pl_query *q) {
     pl_scope own = open_scope(c, q, "UPDATE", pl_source_key(c, target));
     pl_scope scope = open_scope(c, q, "UPDATE", pl_source_key(c, target));
     update_from froms = make_update_from(c, q, &scope);
+    add_ties(c, q, &scope);
     c->scope = &scope;
     pl_put(c, " SET ");
     write_assignments(c, &q->set, t);

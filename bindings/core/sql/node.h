@@ -62,7 +62,8 @@ typedef enum pl_node_kind {
     PL_N_SELECT,   /* (item...) */
     PL_N_COMPOUND, /* op pl_set_op; (statement, statement...) */
     PL_N_INSERT,   /* ref: pl_table; () */
-    PL_N_UPDATE,   /* (TABLE or ALIAS) */
+    PL_N_UPDATE,   /* (TABLE or ALIAS, tie...): a tie is a condition that joins a further
+                      table, that of its first column, whenever that is mentioned */
     PL_N_DELETE,   /* (TABLE or ALIAS) */
     /* clauses: kids[0] is the statement so far */
     PL_N_WHERE,       /* (prev, condition...) */

@@ -500,3 +500,13 @@ pl_mapper *pl_mapper_polymorphic(pl_mapper *m, const pl_slot *identity) {
     }
     return NULL;
 }
+
+const pl_column *pl_mapper_key_column(const pl_mapper *m, size_t n, int i) {
+    const pl_mapped_table *t = &m->tables[n];
+    uint16_t slot = m->pk[i];
+    for (size_t k = 0; k < t->table->npk; k++) {
+        if (t->pk[k] == slot || (t->from && t->from[k] == slot))
+            return t->table->pk[k];
+    }
+    return NULL;
+}

@@ -264,6 +264,9 @@ pl_node *pl_mapper_family(pl_arena *a, pl_mapper *m, pl_mapper *const *below, si
 /* An attribute's column or expression, taken from the source. */
 pl_node *pl_mapper_attr(pl_arena *a, const pl_mapper *m, const pl_attr *at,
                         pl_node *source);
+/* The column of the mapper's nth table that has the value of key attribute i, or NULL. */
+const pl_column *pl_mapper_key_column(const pl_mapper *m, size_t n, int i);
+
 /* Whether pl_mapper_criterion may have something to say. */
 static inline bool pl_mapper_is_restricted(const pl_mapper *m) {
     while (m && !m->parent && !m->criterion)
