@@ -112,10 +112,42 @@ static void forget_computed(pl_object *o) {
     }
 }
 
-void plua_instance_settle(lua_State *L, int idx, pl_object *o) {
+static bool is_key(const pl_mapper *m, uint16_t slot) {
+    for (int k = 0; k < m->npk; k++)
+        if (m->pk[k] == slot)
+            return true;
+    return false;
+}
+
+/* A listener has set attributes since the row was written: they are still to be written,
+** and what the row has there is not known. */
+static void settle_but(lua_State *L, int idx, pl_object *o) {
+    plua_instance_copy(L, idx, o);
     pl_slot *base = plua_base(o);
+    for (uint16_t i = 0; i < o->mapper->nslots; i++) {
+        o->slots[i].flags &= (uint8_t)~PL_SLOT_GUESS;
+        if (!(o->slots[i].flags & PL_SLOT_CHANGED))
+            base[i] = o->slots[i];
+        else if (!is_key(o->mapper, i))
+            base[i] = (pl_slot){.tag = PL_UNSET};
+    }
+    o->status &= ~(uint32_t)PLUA_OBJ_HISTORY;
+    o->status |= PL_OBJ_CHANGED | PL_OBJ_MODIFIED | PL_OBJ_PARTIAL;
+    lua_getiuservalue(L, idx, 1);
+    lua_rawgeti(L, -1, -1);
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, 1); /* no slot has the owner that it had */
+    lua_pop(L, 2);
+}
+
+void plua_instance_settle(lua_State *L, int idx, pl_object *o) {
     if (o->mapper->has_exprs)
         forget_computed(o);
+    if ((o->status & PL_OBJ_WRITTEN) && (o->status & PL_OBJ_CHANGED)) {
+        settle_but(L, idx, o);
+        return;
+    }
+    pl_slot *base = plua_base(o);
     for (uint16_t i = 0; i < o->mapper->nslots; i++) {
         base[i] = o->slots[i];
         base[i].flags &= (uint8_t) ~(PL_SLOT_CHANGED | PL_SLOT_GUESS);
@@ -205,8 +237,10 @@ void plua_instance_store(lua_State *L, int idx, pl_object *o, uint16_t slot,
 
 /* Whether the row is known to hold the value already. */
 static bool is_net_change(const pl_object *o, uint16_t slot, const pl_slot *v) {
-    const pl_slot *base = &plua_base(o)[slot];
-    return !pl_object_fresh(o) || base->tag == PL_UNSET || !pl_slot_same(base, v);
+    bool written = (o->status & PL_OBJ_WRITTEN) != 0; /* a moment ago, by this flush */
+    const pl_slot *row = written ? &o->slots[slot] : &plua_base(o)[slot];
+    return !pl_object_fresh(o) || (row->flags & PL_SLOT_CHANGED) ||
+           row->tag == PL_UNSET || !pl_slot_same(row, v);
 }
 
 static void set_persistent(lua_State *L, int idx, pl_object *o, uint16_t slot, int val,
@@ -229,6 +263,8 @@ static void set_new(lua_State *L, int idx, pl_object *o, uint16_t slot, int val,
     if (v.tag == PL_TEXT || v.tag == PL_BLOB || v.tag == PL_EXPR)
         anchor(L, idx, o, slot, val);
     o->slots[slot] = v;
+    if (o->status & PL_OBJ_WRITTEN)
+        o->status |= PL_OBJ_CHANGED;
 }
 
 static const char *attr_label(const pl_attr *a) {
@@ -588,10 +624,7 @@ void plua_construct(lua_State *L, plua_model *model, int modelidx, int args) {
 /* Slots loaded from rows become unset; the script's own changes go. */
 static void forget_slots(pl_object *o) {
     for (uint16_t i = 0; i < o->mapper->nslots; i++) {
-        bool key = false;
-        for (int k = 0; k < o->mapper->npk; k++)
-            key = key || o->mapper->pk[k] == i;
-        if (!key)
+        if (!is_key(o->mapper, i))
             o->slots[i] = (pl_slot){.tag = PL_UNSET};
     }
     o->status |= PL_OBJ_PARTIAL;

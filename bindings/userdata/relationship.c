@@ -20,6 +20,8 @@ void plua_relation_touch(lua_State *L, int idx, pl_object *o) {
     o->status |= PLUA_OBJ_HISTORY | PL_OBJ_MODIFIED;
     if (s)
         plua_session_pin(L, s, idx, o);
+    if (s && (o->status & PL_OBJ_FLUSHING))
+        s->raw_writes = true; /* too late for this flush, which settles it */
 }
 
 void plua_relation_peek(lua_State *L, int idx, const pl_object *o, const pl_relation *r) {

@@ -181,7 +181,7 @@ void plua_session_forget(lua_State *L, plua_session *s, int idx, pl_object *o,
     plua_session_unpin(L, s, o);
     o->session = NULL;
     o->tx = 0;
-    o->status &= ~(uint32_t)PL_OBJ_DELETING;
+    o->status &= ~(uint32_t)(PL_OBJ_DELETING | PL_OBJ_IN_FLUSH);
     pl_object_set_state(o, state);
     if (state == PL_TRANSIENT)
         o->status &= ~(uint32_t)PL_OBJ_KEYED;
@@ -221,7 +221,7 @@ static void check_addable(lua_State *L, plua_session *s, int idx, pl_object *o) 
 static bool add_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
     if (pl_object_attached(o) && o->session == s->cell) {
         if (o == s->adding)
-            o->status &= ~(uint32_t)PL_OBJ_DELETING;
+            o->status &= ~(uint32_t)(PL_OBJ_DELETING | PL_OBJ_DOOMED);
         return o == s->adding;
     }
     if (o != s->adding && (o->status & PL_OBJ_ERASED))
@@ -256,12 +256,18 @@ void plua_session_add(lua_State *L, plua_session *s, int idx) {
 }
 
 static bool mark_deleted(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    if (o->status & (PL_OBJ_DELETING | PL_OBJ_DOOMED))
+        return false;
+    if (o->status & PL_OBJ_FLUSHING) {
+        o->status |= PL_OBJ_DOOMED;
+        return true;
+    }
     if (pl_object_state(o) == PL_PENDING && pl_object_attached(o)) {
         plua_session_forget(L, s, idx, o, PL_TRANSIENT);
         plua_event_queue(L, s, "pending_to_transient", idx);
         return false;
     }
-    if (!(o->status & PL_OBJ_KEYED) || (o->status & PL_OBJ_DELETING))
+    if (!(o->status & PL_OBJ_KEYED))
         return false;
     if (!pl_object_attached(o)) {
         check_addable(L, s, idx, o);
@@ -641,7 +647,7 @@ static bool is_new(lua_State *L, int idx, pl_object *o) {
 static bool is_deleting(lua_State *L, int idx, pl_object *o) {
     (void)L;
     (void)idx;
-    return (o->status & PL_OBJ_DELETING) != 0;
+    return (o->status & (PL_OBJ_DELETING | PL_OBJ_DOOMED)) != 0;
 }
 
 static bool is_dirty(lua_State *L, int idx, pl_object *o) {

@@ -105,6 +105,8 @@ void plua_session_attach(lua_State *L, plua_session *s, int idx, pl_object *o);
 /* Flushes when the session does so by itself before a query. [-0, +0, v] */
 void plua_session_autoflush(lua_State *L, plua_session *s);
 void plua_session_flush(lua_State *L, plua_session *s);
+/* Flushes until nothing is left: listeners may have added more. [-0, +0, v] */
+void plua_session_flush_all(lua_State *L, plua_session *s);
 
 /* Our own statements wrote since the count `before`: not past the unit of work. */
 void plua_session_wrote(plua_session *s, pl_conn *conn, uint64_t before);

@@ -204,7 +204,7 @@ void plua_session_commit(lua_State *L, plua_session *s) {
         plua_savepoint_release(L, s);
     if (s->db->session_events)
         plua_event_session(L, s, "before_commit");
-    plua_session_flush(L, s);
+    plua_session_flush_all(L, s);
     int told = 0;
     if (s->db->live) {
         lua_newtable(L);
@@ -274,7 +274,7 @@ void plua_savepoint_release(lua_State *L, plua_session *s) {
     plua_session_usable(L, s);
     if (s->db->session_events)
         plua_event_session(L, s, "before_commit");
-    plua_session_flush(L, s);
+    plua_session_flush_all(L, s);
     savepoint_all(L, s, true);
     plua_undo_merge(L, s);
     plua_undo_unmark(L, s);

@@ -142,7 +142,7 @@ static void undo_pins(lua_State *L, plua_session *s, uint32_t since) {
         }
         if (o) {
             o->pin = 0;
-            o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
+            o->status &= ~(uint32_t)(PL_OBJ_ORPHAN | PL_OBJ_IN_FLUSH);
         }
         lua_pop(L, 1);
     }

@@ -266,7 +266,8 @@ static void stay_persistent(plua_unit *u, int idx, pl_object *o) {
     lua_State *L = u->L;
     bool written = (o->status & (PL_OBJ_CHANGED | PLUA_OBJ_HISTORY | PLUA_OBJ_COPY)) != 0;
     for (uint16_t i = 0; i < o->mapper->nslots; i++)
-        if (o->slots[i].tag == PL_UNSET || o->slots[i].tag == PL_EXPR) {
+        if (o->slots[i].tag == PL_UNSET ||
+            (o->slots[i].tag == PL_EXPR && !(o->slots[i].flags & PL_SLOT_CHANGED))) {
             o->slots[i].tag = PL_UNSET;
             o->status |= PL_OBJ_PARTIAL;
         }
@@ -295,29 +296,44 @@ static void become_deleted(plua_unit *u, int idx, pl_object *o) {
         plua_event_object(u->L, u->s, "persistent_to_deleted", idx);
 }
 
-/* What was pinned while settling stays so, under new numbers. */
-static void drop_pins(plua_unit *u, lua_Integer n) {
+/* Only what is pinned still stays in the list, under new numbers. */
+static void drop_pins(plua_unit *u) {
     lua_State *L = u->L;
     int top = lua_gettop(L);
+    lua_Integer n = 0;
     plua_push_session_ud(L, u->s);
     lua_getiuservalue(L, -1, 1);
     lua_newtable(L);
-    for (lua_Integer i = n + 1; i <= u->s->npins; i++) {
+    for (lua_Integer i = 1; i <= u->s->npins; i++) {
         lua_rawgeti(L, u->pins, i);
-        lua_rawseti(L, top + 3, i - n);
+        pl_object *o = lua_touserdata(L, -1);
+        if (o && o->pin == i) {
+            lua_rawseti(L, top + 3, ++n);
+            o->pin = (uint32_t)n;
+        } else {
+            lua_pop(L, 1);
+        }
     }
     lua_rawseti(L, top + 2, PLUA_S_PINS);
-    plua_session_field(L, u->s, PLUA_S_PINS);
-    u->s->npins -= n;
-    for (lua_Integer i = 1; i <= u->s->npins; i++) {
-        if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA)
-            ((pl_object *)lua_touserdata(L, -1))->pin = (uint32_t)i;
-        lua_pop(L, 1);
-    }
+    u->s->npins = n;
     lua_settop(L, top);
 }
 
-/* Pins stay until all is done: what fails in between is undone by them. */
+static void settle_object(plua_unit *u, int idx, pl_object *o) {
+    bool doomed = (o->status & PL_OBJ_DOOMED) != 0;
+    if (pl_object_state(o) == PL_PENDING)
+        become_persistent(u, idx, o);
+    else if (pl_object_state(o) == PL_PERSISTENT)
+        stay_persistent(u, idx, o);
+    o->status &= ~(uint32_t)PL_OBJ_IN_FLUSH;
+    if (doomed)
+        o->status |= PL_OBJ_DELETING;
+    if (o->status & (PL_OBJ_DELETING | PL_OBJ_CHANGED))
+        plua_session_pin(u->L, u->s, idx, o);
+}
+
+/* Pins stay until all is done: what fails in between is undone by them. What listeners
+** brought in is not of this flush. */
 static void settle(plua_unit *u) {
     lua_State *L = u->L;
     int top = lua_gettop(L);
@@ -325,22 +341,20 @@ static void settle(plua_unit *u) {
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, u->pins, i);
         pl_object *o = lua_touserdata(L, -1);
-        if (o)
+        if (o && (o->status & PL_OBJ_FLUSHING))
             o->pin = 0;
-        if (o && (o->status & PL_OBJ_DELETING))
+        if (o && (o->status & PL_OBJ_FLUSHING) && (o->status & PL_OBJ_DELETING))
             become_deleted(u, top + 1, o);
         lua_settop(L, top);
     }
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, u->pins, i);
         pl_object *o = lua_touserdata(L, -1);
-        if (o && pl_object_state(o) == PL_PENDING)
-            become_persistent(u, top + 1, o);
-        else if (o && pl_object_state(o) == PL_PERSISTENT)
-            stay_persistent(u, top + 1, o);
+        if (o && (o->status & PL_OBJ_FLUSHING))
+            settle_object(u, top + 1, o);
         lua_settop(L, top);
     }
-    drop_pins(u, n);
+    drop_pins(u);
 }
 
 /* ---- running ----------------------------------------------------------------------- */
@@ -435,6 +449,18 @@ static void check_unit(plua_unit *u, pl_code code) {
     plua_throw(u->L);
 }
 
+/* Which objects the flush is about; those that listeners add from here on are not. */
+static void mark_members(plua_unit *u) {
+    lua_State *L = u->L;
+    for (lua_Integer i = 1; i <= u->s->npins; i++) {
+        lua_rawgeti(L, u->pins, i);
+        pl_object *o = lua_touserdata(L, -1);
+        if (o && plua_engine_of(o->mapper->tables[0].table) == u->engine)
+            o->status |= PL_OBJ_FLUSHING;
+        lua_pop(L, 1);
+    }
+}
+
 /* Flushes what belongs to one database. */
 static void flush_engine(lua_State *L, plua_session *s, plua_engine *e) {
     int top = lua_gettop(L);
@@ -446,6 +472,7 @@ static void flush_engine(lua_State *L, plua_session *s, plua_engine *e) {
     begin_unit(L, s, &u, conn, &hooks);
     collect(&u);
     check_unit(&u, pl_flush_plan(u.f, plua_err(L)));
+    mark_members(&u);
     check_unit(&u, pl_flush_run(u.f, plua_err(L)));
     plua_session_wrote(s, conn, before);
     pl_flush_free(u.f);
@@ -529,6 +556,18 @@ void plua_session_flush(lua_State *L, plua_session *s) {
     plua_event_aside(L, s, "after_rollback");
     plua_event_aside(L, s, NULL);
     lua_error(L);
+}
+
+void plua_session_flush_all(lua_State *L, plua_session *s) {
+    enum { MOST = 100 };
+    for (int i = 0; i < MOST; i++) {
+        plua_session_flush(L, s);
+        if (s->npins == 0 || !has_work(L, s))
+            return;
+    }
+    plua_raise_hint(L, PL_EFLUSH, "see what its listeners of after_flush add or change",
+                    "Over %d subsequent flushes have occurred within session.commit()",
+                    MOST);
 }
 
 void plua_session_autoflush(lua_State *L, plua_session *s) {

@@ -50,8 +50,11 @@ enum {
     PL_OBJ_FLUSHING = 1024, /* in the flush that is running */
     PL_OBJ_ERASED = 2048,   /* its row was deleted for good */
     PL_OBJ_ORPHAN = 4096,
-    PL_OBJ_JSON = 8192, /* a decoded JSON value may have been changed in place */
-    PL_OBJ_SHIFT = 16   /* upper half: the glue's own */
+    PL_OBJ_JSON = 8192,     /* a decoded JSON value may have been changed in place */
+    PL_OBJ_WRITTEN = 16384, /* in that flush, and its row is written */
+    PL_OBJ_DOOMED = 32768,  /* in that flush, to be deleted by the next one */
+    PL_OBJ_IN_FLUSH = PL_OBJ_FLUSHING | PL_OBJ_WRITTEN | PL_OBJ_DOOMED,
+    PL_OBJ_SHIFT = 16 /* upper half: the glue's own */
 };
 
 /* Invariant: session is NULL exactly in states TRANSIENT and, when never attached, GONE.

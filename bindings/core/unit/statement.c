@@ -60,6 +60,7 @@ void pl_forget_changes(pl_object *o) {
     for (uint16_t i = 0; i < m->nslots; i++)
         o->slots[i].flags &= (uint8_t)~PL_SLOT_CHANGED;
     o->status &= ~(uint32_t)PL_OBJ_CHANGED;
+    o->status |= PL_OBJ_WRITTEN;
 }
 
 void pl_forget_values(pl_object *o, const uint16_t *slots, size_t n) {

@@ -202,6 +202,7 @@ void pl_drop_statement(pl_flush *f);
 pl_code pl_run_statement(pl_stmt *s, pl_error *err);
 /* Scratch (bits, more_bits, row) for a table of n columns. */
 pl_code pl_scratch_for(pl_flush *f, size_t ncolumns, pl_error *err);
+/* The object's row has been written: nothing of it is changed. */
 void pl_forget_changes(pl_object *o);
 /* Marks slots whose values the database has and the object not. */
 void pl_forget_values(pl_object *o, const uint16_t *slots, size_t n);
