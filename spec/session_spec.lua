@@ -145,6 +145,33 @@ describe("a session", function()
       raised("DetachedInstanceError", function() return #user.posts end)
     end)
 
+    it("changes of an object that a flush has deleted are not saved", function()
+      local user = saved "a"
+      session:delete(user)
+      session:flush()
+      user.name = "b"
+      session:flush()
+      assert.equal("b", user.name)
+      session:rollback()
+      assert.same({ "persistent", "a" }, { state(user), user.name })
+      session:delete(user)
+      session:flush()
+      user.name = "b"
+      session:commit()
+      assert.same({ "detached", "b" }, { state(user), user.name })
+      assert.same({}, names())
+    end)
+
+    it("nothing new can belong to an object that a flush has deleted", function()
+      local user = saved "a"
+      session:delete(user)
+      session:flush()
+      raised("InvalidRequestError", function() user.posts:append(Post { title = "t" }) end)
+      raised("InvalidRequestError", function() Post { title = "u" }.user = user end)
+      session:commit()
+      assert.equal(0, Post.query:count())
+    end)
+
     it("another object of a key that is there is refused", function()
       local user = saved "a"
       local _ = user.name

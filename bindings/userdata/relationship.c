@@ -376,14 +376,22 @@ void plua_back_unlink(lua_State *L, const pl_relation *r, int a, pl_object *oa, 
     lua_settop(L, top);
 }
 
+/* The new object at idx follows the one at `owner` into its session, unless it would lead
+** back to an object that is deleted: that cannot be added. */
+static void follow(lua_State *L, plua_session *s, int idx, int owner, const pl_object *o,
+                   const pl_relation *to_owner) {
+    bool leads = to_owner && (to_owner->cascade & PL_CASCADE_SAVE);
+    plua_session_add(L, s, leads && pl_object_state(o) == PL_DELETED ? owner : idx);
+}
+
 void plua_relation_cascade(lua_State *L, const pl_relation *r, int a, pl_object *oa,
                            int b, pl_object *ob) {
     plua_session *sa = plua_object_session(oa);
     plua_session *sb = plua_object_session(ob);
     if (sa && !sb && (r->cascade & PL_CASCADE_SAVE) && !r->viewonly)
-        plua_session_add(L, sa, b);
+        follow(L, sa, b, a, oa, r->back);
     else if (sb && !sa && r->back && (r->back->cascade & PL_CASCADE_SAVE))
-        plua_session_add(L, sb, a);
+        follow(L, sb, a, b, ob, r);
 }
 
 /* ---- forgetting -------------------------------------------------------------------- */

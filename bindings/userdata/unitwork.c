@@ -160,6 +160,8 @@ static void note_bypassed(plua_unit *u, int idx, const pl_object *o) {
 
 static void collect_object(plua_unit *u, int idx, pl_object *o) {
     lua_State *L = u->L;
+    if (pl_object_state(o) == PL_DELETED) /* it has no row any more */
+        return;
     plua_json_scan(L, idx, o);
     if (o->status & PL_OBJ_DELETING) {
         plua_check(L, pl_flush_delete(u->f, o, plua_unit_err(u)));
