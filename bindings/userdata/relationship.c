@@ -363,6 +363,7 @@ void plua_back_unlink(lua_State *L, const pl_relation *r, int a, pl_object *oa, 
     if (back->uselist) {
         plua_collection *c = plua_collection_of(L, b, ob, back);
         plua_collection_unlink(L, top + 1, c, a);
+        plua_relation_drop_orphan(L, back, a);
     } else {
         push_current(L, b, ob, back);
         if (lua_touserdata(L, -1) == oa) {
