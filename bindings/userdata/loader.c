@@ -463,10 +463,13 @@ static void load_relation(lua_State *L, int idx, pl_object *o, pl_relation *r,
     check_loadable(L, o, r);
     plua_session *s = plua_object_session(o);
     plua_session_usable(L, s);
-    if (s->autoflush)
-        plua_session_autoflush(L, s);
-    ensure_key(L, idx, o, r);
     push_known(L, o, r, step);
+    if (lua_isnil(L, -1)) { /* something must be read */
+        if (s->autoflush)
+            plua_session_autoflush(L, s);
+        ensure_key(L, idx, o, r);
+        push_known(L, o, r, step);
+    }
     if (!lua_isnil(L, -1)) {
         plua_relation_loaded(L, idx, o, r);
     } else {

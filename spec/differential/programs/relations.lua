@@ -38,6 +38,7 @@ for _, schema in ipairs { "family", "named", "owned", "strict", "strict_owned", 
   Q("insert in the middle", three, { "new", "d", "Child", { name = "d" } }, { "insert", "p", "children", 2, "d" }, { "attr", "p", "children" }, { "commit" }, { "sorted", "p", "children" })
   Q("remove and append again", tied, { "remove", "p", "children", "c" }, { "append", "p", "children", "c" }, { "flush" }, { "commit" }, { "attr", "p", "children" })
   Q("append then remove a new child", cat(pc, { "add", "p" }, { "commit" }), { "append", "p", "children", "c" }, { "remove", "p", "children", "c" }, { "held", "c" }, { "flush" }, { "held", "c" }, { "rollback" })
+  Q("new child let go by its reference", pc, { "set", "c", "parent", { "obj", "p" } }, { "add", "c" }, { "set", "c", "parent", { "null" } }, { "held", "c" }, { "flush" }, { "held", "c" }, { "rollback" })
   Q("new child without a parent", { pc[2], { "add", "c" }, { "flush" }, { "rollback" } })
   Q("delete a child", tied, { "attr", "p", "children" }, { "delete", "c" }, { "attr", "p", "children" }, { "flush" }, { "attr", "p", "children" }, { "commit" }, { "attr", "p", "children" })
   Q("delete a parent with unloaded children", tied, { "delete", "p" }, { "flush" }, { "rollback" })
@@ -58,6 +59,8 @@ for _, schema in ipairs { "family", "named", "owned", "strict", "strict_owned", 
   Q("expunge of the parent", cat(pc, { "append", "p", "children", "c" }, { "add", "p" }), { "expunge", "p" }, { "held", "c" }, { "rollback" })
 end
 
+P("reference to nothing does not flush", "family", { pc[2], { "add", "c" }, { "commit" }, { "delete", "c" }, { "attr", "c", "parent" }, { "held", "c" } })
+P("reference to a deleted object does not flush", "reference", cat(pc, { "set", "c", "parent", { "obj", "p" } }, { "add", "c" }, { "commit" }, { "attr", "p", "name" }, { "delete", "c" }, { "delete", "p" }, { "attr", "c", "parent" }, { "held", "c" }))
 P("order of the list", "ordered", { { "new", "p", "Parent", {} }, { "new", "a", "Child", { name = "z" } }, { "new", "b", "Child", { name = "a" } }, { "append", "p", "children", "a", "b" },
   { "add", "p" }, { "flush" }, { "attr", "p", "children" }, { "commit" }, { "attr", "p", "children" } })
 P("no save-update", "unsaved", cat(pc, { "append", "p", "children", "c" }, { "add", "p" }, { "held", "c" }, { "flush" }, { "commit" }))
