@@ -1,11 +1,10 @@
 -- The unit of work beside SQLAlchemy's: written programs and random ones from a seed.
 -- Skipped where the oracle is not installed (Debian: python3-sqlalchemy). A difference that
--- is neither declared nor known to be open fails, with the program in its shortest form;
--- spec/differential/run.lua tries other seeds.
+-- is not declared fails, with the program in its shortest form; spec/differential/run.lua
+-- tries other seeds.
 
 local oracle = require "spec.differential.oracle"
 local compare = require "spec.differential.compare"
-local differences = require "spec.differential.differences"
 
 -- Fewer programs where everything is slow: with sanitizers, and with a stressed collector.
 local pause = collectgarbage("setpause", 200)
@@ -40,13 +39,10 @@ describe("the unit of work beside SQLAlchemy's", function()
 
   it("does the same in random programs", function()
     local programs, schemas = require "spec.differential.random_programs"(SEED, COUNT)
-    local found, new, by_name = oracle.differences { schemas = schemas, programs = programs }, {}, {}
+    local open, by_name = oracle.differences { schemas = schemas, programs = programs }, {}
     for _, program in ipairs(programs) do by_name[program.name] = program end
-    for _, d in ipairs(found) do
-      if not differences.open[d.name] then new[#new + 1] = d end
-    end
-    if #new > 0 then
-      error(texts(new) .. "\nshortest form of the first:\n" .. shortest(by_name[new[1].name], schemas))
+    if #open > 0 then
+      error(texts(open) .. "\nshortest form of the first:\n" .. shortest(by_name[open[1].name], schemas))
     end
   end)
 end)

@@ -74,7 +74,8 @@ local function judge(document, expected, got)
   end
   for _, program in ipairs(document.programs or {}) do
     i = i + 1
-    if sort_out(compare.program(program, expected[i], got[i], known.explain)) then
+    local schema = program.declare or document.schemas[program.schema]
+    if sort_out(compare.program(program, schema, expected[i], got[i], known.explain)) then
       programs[#programs + 1] = { program = program, got = got[i] }
     end
   end

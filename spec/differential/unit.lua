@@ -31,8 +31,9 @@ end
 function Traffic:take()
   local out = {}
   for i, c in ipairs(self.changes) do out[i] = ("%s %s %d"):format(c[1], c[2], c[3]) end
-  self.changes = {}
-  return out
+  local selects = self.selects
+  self.changes, self.selects = {}, 0
+  return out, selects
 end
 
 local function traffic(db)
@@ -354,9 +355,10 @@ function event(self, op)
   local ok, result = pcall(ops[op[1]], self, table.unpack(op, 2))
   if not ok then result = { "error", values.error_name(result), tostring(result) } end
   local shown, state = pcall(states, self)
+  local changes, selects = self.traffic:take()
   local found = {
     result = result or { "done" }, states = shown and state or "states: " .. tostring(state),
-    changes = self.traffic:take(),
+    changes = changes, selects = selects,
   }
   if self.heard then
     found.heard = table.move(self.heard, 1, #self.heard, 1, {})
@@ -431,10 +433,8 @@ local function run(schema, program)
   local events = {}
   local step = program.guarded and guarded or event
   for i, op in ipairs(program.ops) do events[i] = step(self, op) end
-  local selects = self.traffic.selects
   pcall(db.session.close, db.session)
-  local result = { name = program.name, events = events, selects = selects }
-  result.dumps = dumps(db, schema)
+  local result = { name = program.name, events = events, dumps = dumps(db, schema) }
   db:close()
   return result
 end

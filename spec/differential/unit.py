@@ -39,8 +39,8 @@ class Traffic:
             self.changes.append([verb, table, rows])
 
     def take(self):
-        taken = ["%s %s %d" % tuple(c) for c in self.changes]
-        self.changes = []
+        taken = ["%s %s %d" % tuple(c) for c in self.changes], self.selects
+        self.changes, self.selects = [], 0
         return taken
 
 
@@ -131,6 +131,12 @@ class Program:
         self.nested = []
         self.ears = None
         self.stale = False
+        self.put_off = False
+        event.listen(self.session, "after_flush_postexec", self.flushed)
+
+    def flushed(self, session, _context):
+        """A flush that leaves something to be deleted will delete it the next time."""
+        self.put_off = self.put_off or len(session.deleted) > 0
 
     def state(self, obj):
         found = sa.inspect(obj)
@@ -171,10 +177,16 @@ class Program:
         events = []
         for op in program["ops"]:
             torn, inside = self.torn(), self.session.in_nested_transaction()
+            clinging, circle, former = self.clinging(), self.circle(), self.former(op)
+            pending = set(self.session.new)
             event = self.guarded(op)
-            failed = event["result"][:1] == ["error"]
-            if self.lost(op) or (failed and (torn or self.stale)):
+            error = event["result"][1] if event["result"][:1] == ["error"] else None
+            failed, undone = error is not None, error is not None or "rollback" in op[0]
+            if (self.lost(op) or self.dragged(former) or (failed and (torn or self.stale))
+                    or self.put_off or (not undone and self.dropped(pending))):
                 raise Fault(events)
+            event["fault"] = (error == "IntegrityError" and clinging) or (
+                error == "CircularDependencyError" and not circle)
             events.append(event)
             if inside and (failed or op[0] == "rollback"):
                 raise Fault(events)
@@ -193,6 +205,53 @@ class Program:
                     if obj in gone and added or gone.intersection(added):
                         return True
         return False
+
+    def references(self, obj):
+        """The objects that an object refers to, as far as the session knows them."""
+        state = sa.inspect(obj)
+        for relation in state.mapper.relationships:
+            if relation.direction is not orm.interfaces.MANYTOONE:
+                continue
+            other = state.dict.get(relation.key)
+            if relation.key not in state.dict:
+                key = tuple(state.dict.get(c.name) for c in relation.local_columns)
+                other = self.session.identity_map.get(orm.util.identity_key(
+                    relation.mapper.class_, key))
+            if other is not None:
+                yield other
+
+    def clinging(self):
+        """Whether an object that stays refers to one that is to be deleted."""
+        gone = set(self.session.deleted)
+        return any(gone.intersection(self.references(obj))
+                   for obj in (self.session if gone else ()) if obj not in gone)
+
+    def circle(self):
+        """Whether new objects need each other."""
+        new = set(self.session.new)
+        needs = {o: [n for n in self.references(o) if n in new and n is not o] for o in new}
+        free = [None]
+        while free:
+            free = [o for o in needs if not any(n in needs for n in needs[o])]
+            for obj in free:
+                del needs[obj]
+        return bool(needs)
+
+    def former(self, op):
+        """What the objects of an operation refer to that is not in the session."""
+        objects = [self.vars[n] for n in objects_of(op) if n in self.vars]
+        return [(obj, other) for obj in objects for other in self.references(obj)
+                if other not in self.session]
+
+    def dragged(self, former):
+        """Whether an object came into the session with one that has let go of it."""
+        return any(other in self.session and other not in self.references(obj)
+                   for obj, other in former)
+
+    def dropped(self, pending):
+        """Whether a new object has left the session, though one in there refers to it."""
+        left = [o for o in pending if self.state(o) == "transient"]
+        return any(o in self.references(obj) for obj in (self.session if left else ()) for o in left)
 
     def lost(self, op):
         """Whether an object was put into a relationship and not into the session."""
@@ -237,8 +296,9 @@ class Program:
         except Exception as err:
             result = ["error", type(err).__name__]
             self.stale = "has been deleted" in str(err)
+        changes, selects = self.world.traffic.take()
         found = {"result": ["done"] if result is None else result, "states": self.states(),
-                 "changes": self.world.traffic.take()}
+                 "changes": changes, "selects": selects}
         if self.ears:
             found["heard"] = self.ears.take()
         return found
@@ -431,7 +491,6 @@ class World:
             for table in self.models.metadata.tables:
                 connection.exec_driver_sql('DELETE FROM "%s"' % table)
         self.traffic.take()
-        self.traffic.selects = 0
         running = Program(self)
         if program.get("listen"):
             running.ears = Ears(running)
@@ -446,12 +505,11 @@ class World:
         finally:
             if running.ears:
                 running.ears.close()
-        selects = self.traffic.selects
         running.session.close()
         with orm.Session(self.engine) as session:
             tables = self.models.metadata.tables
             dumps = {t: declare.dump(session, tables[t]) for t in sorted(tables)}
-        return {"name": program["name"], "events": events, "selects": selects, "dumps": dumps}
+        return {"name": program["name"], "events": events, "dumps": dumps}
 
 
 def declaration(program):

@@ -59,6 +59,13 @@ for _, schema in ipairs { "family", "named", "owned", "strict", "strict_owned", 
   Q("expunge of the parent", cat(pc, { "append", "p", "children", "c" }, { "add", "p" }), { "expunge", "p" }, { "held", "c" }, { "rollback" })
 end
 
+-- Where SQLAlchemy's flush or cascade is at fault
+P("at fault: new child moved from a new parent", "family", cat(pc, { "new", "q", "Parent", { name = "q" } }, { "set", "c", "parent", { "obj", "p" } }, { "add", "q" }, { "append", "q", "children", "c" }))
+P("at fault: stored child put under a deleted parent", "family", cat(pc, { "add", "p", "c" }, { "commit" }, { "append", "p", "children", "c" }, { "delete", "p" }, { "flush" }))
+P("at fault: stored node below its new child", "tree", { { "new", "a", "Node", {} }, { "new", "b", "Node", {} }, { "add", "a" }, { "flush" }, { "append", "a", "children", "b" }, { "flush" }, { "set", "a", "parent", { "obj", "b" } }, { "flush" } })
+P("at fault: new node taken from a list and referred to", "tree_owned", { { "new", "a", "Node", {} }, { "new", "b", "Node", {} }, { "set", "b", "parent", { "obj", "a" } }, { "set", "a", "parent", { "obj", "b" } },
+  { "set", "b", "children", { "objs" } }, { "add", "b" }, { "flush" } })
+P("at fault: deleted child of a new parent", "family", cat(pc, { "add", "c" }, { "flush" }, { "set", "c", "parent", { "obj", "p" } }, { "delete", "c" }, { "flush" }))
 P("reference to nothing does not flush", "family", { pc[2], { "add", "c" }, { "commit" }, { "delete", "c" }, { "attr", "c", "parent" }, { "held", "c" } })
 P("reference to a deleted object does not flush", "reference", cat(pc, { "set", "c", "parent", { "obj", "p" } }, { "add", "c" }, { "commit" }, { "attr", "p", "name" }, { "delete", "c" }, { "delete", "p" }, { "attr", "c", "parent" }, { "held", "c" }))
 P("order of the list", "ordered", { { "new", "p", "Parent", {} }, { "new", "a", "Child", { name = "z" } }, { "new", "b", "Child", { name = "a" } }, { "append", "p", "children", "a", "b" },
