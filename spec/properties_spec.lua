@@ -402,6 +402,32 @@ describe("models", function()
       assert.equal("z0 c1 back2", stored(slide))
     end)
 
+    it("are in order after a commit without being read", function()
+      declare(db.ordering_list "position")
+      local slide, other = Slide { bullets = { Bullet { text = "a" }, Bullet { text = "b" } } }, Slide {}
+      session:add_all { slide, other }
+      session:commit()
+      assert.equal(0, #other.bullets)
+      local log = sql_log(db)
+      local function shown()
+        local out = {}
+        for _, bullet in ipairs(slide.bullets) do out[#out + 1] = bullet.text .. bullet.position end
+        return table.concat(out, " ") .. " " .. #other.bullets
+      end
+      assert.equal("a0 b1 0", shown())
+      slide.bullets:insert(1, Bullet { text = "z" })
+      session:commit()
+      assert.equal("z0 a1 b2 0", shown())
+      slide.bullets:remove(slide.bullets[2])
+      session:commit()
+      assert.equal("z0 b1 0", shown())
+      assert.equal(0, log:selects())
+      slide.bullets[1].position = 7
+      session:commit()
+      assert.equal("b1 z7 0", shown())
+      assert.equal(1, log:selects())
+    end)
+
     it("count from where they are told, and write only what moved", function()
       declare(db.ordering_list { "position", count_from = 1 })
       local slide = Slide { bullets = { Bullet { text = "a" }, Bullet { text = "b" }, Bullet { text = "c" } } }

@@ -40,6 +40,43 @@ describe("a transaction", function()
       end))
     end)
 
+    it("reads a list again whose order can have changed, and nothing else", function()
+      local Row = db.Model "Row" { id = db.Column { db.Integer, primary_key = true }, rank = db.Column { db.Integer },
+        list_id = db.Column { db.Integer, db.ForeignKey "list.id" } }
+      local List = db.Model "List" { id = db.Column { db.Integer, primary_key = true },
+        rows = db.relationship { Row, order_by = Row.rank:desc() } }
+      db:create_all()
+      local one, two = List { rows = { Row { rank = 3 }, Row { rank = 1 } } }, List { rows = { Row { rank = 2 } } }
+      session:add_all { one, two }
+      session:commit()
+      local function shown()
+        local out = {}
+        for _, list in ipairs { one, two } do
+          for _, row in ipairs(list.rows) do out[#out + 1] = row.rank end
+        end
+        return table.concat(out, " ")
+      end
+      local function reads() return log:during(function() shown() end) end
+      assert.equal(0, reads())
+      one.rows[1].rank = 4
+      two.rows:append(Row { rank = 0 })
+      session:commit()
+      assert.equal(0, reads())
+      assert.equal("4 1 2 0", shown())
+      one.rows[2].rank = 9
+      session:flush()
+      assert.equal("4 9 2 0", shown())
+      session:commit()
+      assert.equal(1, reads())
+      assert.equal("9 4 2 0", shown())
+      two.rows[1].rank = 0
+      session:commit()
+      assert.equal(1, reads()) -- equal ranks: only the database knows
+      two.rows:insert(1, Row { rank = -5 })
+      session:commit()
+      assert.equal("9 4 0 0 -5", shown())
+    end)
+
     it("after raw SQL of one's own reads again", function()
       local user = saved "a"
       session:execute(db.text "UPDATE user SET name = 'raw'")

@@ -6,6 +6,7 @@
 #include "userdata/collection.h"
 #include "userdata/event.h"
 #include "userdata/loader.h"
+#include "userdata/order.h"
 
 #include <string.h>
 
@@ -292,12 +293,12 @@ void plua_collection_end_load(lua_State *L, int idx, plua_collection *c) {
         append_added(L, idx, c);
     c->loaded = true;
     c->epoch = c->owner->epoch;
+    c->order = c->owner->session ? c->owner->session->order : 0;
 }
 
 void plua_collection_ensure(lua_State *L, int idx, plua_collection *c) {
     pl_object *o = c->owner;
-    if (c->loaded &&
-        (!o->session || c->epoch == o->session->epoch || !pl_object_attached(o)))
+    if (plua_collection_current(L, idx, c))
         return;
     if (!(o->status & PL_OBJ_KEYED) || pl_object_state(o) == PL_DELETED) {
         c->loaded = true;
@@ -307,13 +308,15 @@ void plua_collection_ensure(lua_State *L, int idx, plua_collection *c) {
     lua_getiuservalue(L, idx, PLUA_C_OWNER);
     if (pl_object_attached(o) && !pl_object_fresh(o))
         plua_touch(L, lua_gettop(L), o);
-    if (!(c->loaded && c->epoch == o->session->epoch))
+    if (!plua_collection_current(L, idx, c))
         plua_load_relation(L, lua_gettop(L), o, c->relation);
     lua_pop(L, 1);
 }
 
 void plua_collection_settle(lua_State *L, int idx, plua_collection *c) {
     if (c->has_added || c->has_removed) {
+        if (c->has_added && c->relation->args.order_by && plua_object_session(c->owner))
+            plua_object_session(c->owner)->order_written = true;
         lua_pushnil(L);
         lua_setiuservalue(L, idx, PLUA_C_ADDED);
         lua_pushnil(L);

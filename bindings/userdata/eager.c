@@ -7,6 +7,7 @@
 ** comes in consecutive rows. What is loaded already (and not to be overwritten) stays.
 */
 #include "userdata/eager.h"
+#include "userdata/order.h"
 #include "userdata/plan.h"
 #include "userdata/query.h"
 #include "userdata/related.h"
@@ -195,10 +196,10 @@ static void note(lua_State *L, int list, int item) {
     lua_pop(L, 1);
 }
 
-static bool is_wanted(const plua_eager *e, const plua_collection *c) {
+static bool is_wanted(lua_State *L, const plua_eager *e, int idx, plua_collection *c) {
     if (c->owner->session != e->s->cell)
         return false;
-    return e->existing || !c->loaded || c->epoch != e->s->cell->epoch;
+    return e->existing || !plua_collection_current(L, idx, c);
 }
 
 /* The list of a parent that the rows fill, NULL when it has what it needs. */
@@ -208,7 +209,7 @@ static void begin_list(lua_State *L, plua_eager *e, plua_joinload *j, int parent
     int idx = lua_gettop(L);
     j->last = o;
     j->list = c->filling == e->run_number && !c->loaded ? c : NULL;
-    if (!j->list && is_wanted(e, c)) {
+    if (!j->list && is_wanted(L, e, idx, c)) {
         int begun = j->slots + SLOT_BEGUN;
         plua_collection_begin_load(L, idx, c);
         c->filling = e->run_number;

@@ -12,6 +12,7 @@
 #include "userdata/cursor.h"
 #include "userdata/identity.h"
 #include "userdata/loader.h"
+#include "userdata/order.h"
 #include "userdata/query.h"
 
 enum { CHUNK = 500, CHUNK_WIDE = 100 };
@@ -543,9 +544,9 @@ bool plua_lacks_relation(lua_State *L, int idx, pl_object *o, const pl_relation 
             return false; /* deferred: the touch of this one loads it */
     plua_relation_peek(L, idx, o, r);
     bool lacks = lua_isnil(L, -1) || (existing && !r->uselist);
-    const plua_collection *c = lua_isnil(L, -1) ? NULL : plua_test_collection(L, -1);
+    plua_collection *c = lua_isnil(L, -1) ? NULL : plua_test_collection(L, -1);
     if (c)
-        lacks = existing || !c->loaded || c->epoch != o->session->epoch;
+        lacks = existing || !plua_collection_current(L, lua_gettop(L), c);
     lua_pop(L, 1);
     if (lacks && existing && !r->uselist) {
         plua_relation_old(L, idx, o, r);

@@ -115,6 +115,7 @@ static pl_session_cell *take_cell(lua_State *L) {
         lua_rawsetp(L, -2, cell);
         lua_pop(L, 1);
         cell->epoch = cell->birth = 1;
+        cell->order = 0;
     }
     return cell;
 }

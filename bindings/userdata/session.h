@@ -59,6 +59,7 @@ typedef struct plua_session {
     bool flushing;
     bool broken;        /* a flush failed: rollback() must come first */
     bool raw_writes;    /* a statement past the unit of work changed rows */
+    bool order_written; /* rows of lists in an order were written: order.h */
     bool revalidate;    /* a transaction ended: see whether the database changed since */
     pl_begin_mode mode; /* for the next BEGIN */
     uint32_t tx;        /* serial of the innermost transaction or savepoint */

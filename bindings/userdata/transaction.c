@@ -140,6 +140,8 @@ static void detach_deleted(lua_State *L, plua_session *s) {
 static void next_epoch(plua_session *s) {
     s->saved_epoch = s->cell->epoch;
     s->cell->epoch++;
+    s->cell->order += s->order_written;
+    s->order_written = false;
     s->revalidate = true;
 }
 

@@ -11,6 +11,7 @@
 #include "userdata/event.h"
 #include "userdata/identity.h"
 #include "userdata/loader.h"
+#include "userdata/order.h"
 #include "userdata/relationship.h"
 #include "userdata/scratch.h"
 #include "userdata/undo.h"
@@ -142,19 +143,11 @@ static void settle_orphan(plua_unit *u, int idx, pl_object *o) {
     plua_event_queue(u->L, u->s, "pending_to_transient", idx);
 }
 
-static bool in_ordered_list(const pl_object *o) {
-    if (pl_object_state(o) != PL_PENDING && !(o->status & PL_OBJ_CHANGED))
-        return false;
-    for (const pl_mapper *m = o->mapper; m; m = m->parent)
-        if (m->in_order)
-            return true;
-    return false;
-}
-
-/* Keys set past a relationship, and rows of lists in an order, make what is loaded
-** doubtful once this transaction ends. */
+/* Keys set past a relationship make what is loaded doubtful once this transaction ends,
+** rows of lists in an order these lists. */
 static void note_bypassed(plua_unit *u, int idx, const pl_object *o) {
-    if (!u->s->raw_writes && (in_ordered_list(o) || plua_relation_bypassed(u->L, idx, o)))
+    plua_order_note(u->s, o);
+    if (!u->s->raw_writes && plua_relation_bypassed(u->L, idx, o))
         u->s->raw_writes = true;
 }
 

@@ -27,6 +27,7 @@ typedef struct pl_object pl_object;
 typedef struct pl_session_cell {
     uint32_t epoch; /* values loaded earlier than this are stale */
     uint32_t birth; /* instances from before this are detached */
+    uint32_t order; /* lists from before this may be out of order */
     void *session;  /* the glue's session, NULL when the cell is free */
 } pl_session_cell;
 
