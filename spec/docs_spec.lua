@@ -26,7 +26,7 @@ local aliases = {
   ["Query:as_scalar"] = true, ["Query:except_"] = true, ["Session:remove"] = true,
   ["Statement:filter"] = true,
   -- of the class of db.text
-  ["Statement:bindparams"] = true, ["Statement:columns"] = true,
+  ["Statement:bindparams"] = true, ["Statement:columns"] = true, ["Statement:subquery"] = true,
 }
 
 describe("the reference pages", function()

@@ -83,18 +83,45 @@ static void push_source(lua_State *L, const plua_model *model) {
     lua_remove(L, -2);
 }
 
+/* Brings aliased{User, sub} and aliased{User, name = "u"} to aliased(User, sub or name).
+ */
+static void unpack_options(lua_State *L) {
+    static const char *const keys[] = {"alias", "name"};
+    if (!lua_istable(L, 1))
+        return;
+    lua_rawgeti(L, 1, 1);
+    lua_rawgeti(L, 1, 2);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && lua_isnil(L, -1); i++) {
+        lua_pop(L, 1);
+        lua_getfield(L, 1, keys[i]);
+    }
+    lua_remove(L, 1);
+}
+
+/* A table or subquery, not a model, under another name. */
+static int alias_of_source(lua_State *L) {
+    plua_from f;
+    size_t len = 0;
+    if (!plua_test_from(L, 1, &f))
+        plua_raise(L, PL_EARGUMENT, "aliased expects a model, table or subquery, got %s",
+                   plua_typename(L, 1));
+    const char *name = lua_isnil(L, 2) ? NULL : plua_need_string(L, 2, &len);
+    plua_push_derived(L, -1, name, len);
+    return 1;
+}
+
 /*** A model under another name, for joining it with itself; or a model read from a
-subquery.
+subquery. Of a table or a subquery alone it is db.alias.
 @function db.aliased
 @param model
 @param[opt] name a name, or a subquery or CTE with the model's columns
 @treturn Alias */
 static int db_aliased(lua_State *L) {
+    lua_settop(L, lua_istable(L, 1) ? 1 : 2);
+    unpack_options(L);
     const plua_model *model = plua_test_model(L, 1);
-    lua_settop(L, 2);
     if (!model)
-        plua_raise_hint(L, PL_EARGUMENT, "tables and subqueries have db.alias(...)",
-                        "aliased expects a model, got %s", plua_typename(L, 1));
+        return alias_of_source(L);
     plua_configure(L, model->db);
     if (plua_tonode_of(L, 2, PLUA_IS_QUERY))
         plua_raise_hint(L, PL_EARGUMENT, "call :subquery() on it first",

@@ -16,6 +16,7 @@
 #include "userdata/query.h"
 #include "userdata/option.h"
 #include "userdata/statement.h"
+#include "userdata/value.h"
 
 /* Clauses that a bulk change cannot have. */
 static void check_plain(lua_State *L, pl_node *stmt, const char *method) {
@@ -399,4 +400,41 @@ void plua_change_end(lua_State *L, plua_session *s, const pl_mapper *m, int stmt
     }
     if (deletes && result)
         leave_returned(L, s, m, result);
+}
+
+/* Pushes what the row of an INSERT has in a column of the key, nil when it is not known.
+ */
+static void push_inserted(lua_State *L, const pl_node *rows, const pl_column *c,
+                          int64_t last) {
+    const pl_node *columns = rows ? rows->kids[1] : NULL, *value = NULL;
+    for (uint32_t i = 0; columns && i < columns->nkids; i++) {
+        if (columns->kids[i]->ref == c)
+            value = rows->kids[2]->kids[i];
+    }
+    bool given = value && value->kind == PL_N_LITERAL && value->value.tag != PL_NULL;
+    if (given)
+        plua_push_slot(L, c->type, &value->value, c->name);
+    else if (pl_table_autoincrement(c->table) == c)
+        lua_pushinteger(L, (lua_Integer)last);
+    else
+        lua_pushnil(L);
+}
+
+void plua_change_inserted(lua_State *L, int stmt, int64_t last) {
+    pl_node *chain = lua_touserdata(L, stmt);
+    const pl_node *head = pl_statement_head(chain);
+    const pl_node *rows = pl_statement_find(chain, PL_N_ROWS);
+    if (head->kind != PL_N_INSERT || pl_statement_find(chain, PL_N_CONFLICT) ||
+        pl_statement_find(chain, PL_N_FROM_SELECT))
+        return;
+    const pl_table *t = head->ref;
+    lua_pushinteger(L, (lua_Integer)last);
+    lua_setfield(L, -2, "lastrowid");
+    lua_createtable(L, (int)t->npk, 0);
+    for (size_t i = 0; i < t->npk; i++) {
+        push_inserted(L, rows, t->pk[i], last);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    luaL_setmetatable(L, PLUA_LIST);
+    lua_setfield(L, -2, "inserted_primary_key");
 }

@@ -17,6 +17,10 @@ int plua_session_bulk_insert(lua_State *L);
 bool plua_change_spread(lua_State *L, plua_session *s, int stmt, int params,
                         lua_Integer *n);
 
+/* After the statement at `stmt` has changed one row: when it is an INSERT, the result on
+** top gets `lastrowid` and `inserted_primary_key`. [-0, +0, v] */
+void plua_change_inserted(lua_State *L, int stmt, int64_t last);
+
 /* Before the statement at `stmt` is stepped: pushes the list of known objects whose rows
 ** it is about to change and returns their mapper. NULL, and nothing pushed, when it is no
 ** UPDATE or DELETE of a model. `params`: as for a cursor. [-0, +(1|0), v] */

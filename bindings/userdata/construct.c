@@ -136,16 +136,20 @@ static int db_literal_column(lua_State *L) {
     return 1;
 }
 
-/*** A column by its name alone, quoted where it must be.
+/*** A column by its name alone, quoted where it must be; with its type, if that is known.
 @function db.column
 @string name
+@param[opt] type
 @treturn Expression */
 static int db_column(lua_State *L) {
     size_t len;
     const char *s = plua_need_string(L, 1, &len);
     if (len == 0 || memchr(s, '\0', len))
         plua_raise(L, PL_EARGUMENT, "a column has a name");
-    plua_node(L, PLUA_EXPRESSION, PL_N_IDENT, 0, s, len);
+    lua_settop(L, 2);
+    const pl_type *type = lua_isnil(L, 2) ? NULL : plua_check_type(L, 2);
+    plua_node(L, plua_column_class(type), PL_N_IDENT, 0, s, len)->type = type;
+    plua_node_owner(L, 3, 2);
     return 1;
 }
 

@@ -18,6 +18,7 @@
 #include "userdata/option.h"
 #include "userdata/query.h"
 #include "userdata/row.h"
+#include "userdata/statement.h"
 #include "userdata/value.h"
 
 #include <string.h>
@@ -82,23 +83,27 @@ static void *push_room(lua_State *L, size_t size) {
     return memset(lua_newuserdatauv(L, size, 0), 0, size);
 }
 
-/* Items of a statement without a select list of ours: its own columns. */
-static void raw_items(lua_State *L, run *r) {
+/* Items of the statement at idx, which is without a select list of ours: its own columns.
+ */
+static void raw_items(lua_State *L, run *r, int idx) {
     const pl_compiled *c = r->cursor->compiled;
     r->nitems = r->ncolumns = pl_stmt_column_count(r->cursor->stmt);
     r->items = push_room(L, (size_t)r->nitems * sizeof *r->items);
     for (int i = 0; i < r->nitems; i++) {
         r->items[i].first = i;
-        r->items[i].type = (size_t)i < c->ncolumns ? c->columns[i].type
-                                                   : plua_decltype(r->cursor->stmt, i);
+        const pl_type *type =
+            plua_text_type(L, idx, pl_stmt_column_name(r->cursor->stmt, i));
+        r->items[i].type = type                      ? type
+                           : (size_t)i < c->ncolumns ? c->columns[i].type
+                                                     : plua_decltype(r->cursor->stmt, i);
     }
 }
 
-static void plan_items(lua_State *L, run *r, const pl_node *stmt) {
+static void plan_items(lua_State *L, run *r, int idx, const pl_node *stmt) {
     size_t n = plua_statement_list(stmt, NULL, 0), entities = 0;
     int column = 0;
     if (n == 0) {
-        raw_items(L, r);
+        raw_items(L, r, idx);
         return;
     }
     pl_node *one = NULL, **list = n == 1 ? &one : push_room(L, n * sizeof *list);
@@ -145,7 +150,7 @@ static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int
     r->cursor = plua_cursor_open_on(L, s, e, r->eager ? 0 : idx,
                                     r->eager ? r->eager->run : NULL, params);
     r->cursoridx = lua_gettop(L);
-    plan_items(L, r, r->eager ? r->eager->own : lua_touserdata(L, idx));
+    plan_items(L, r, idx, r->eager ? r->eager->own : lua_touserdata(L, idx));
     int total = pl_stmt_column_count(r->cursor->stmt);
     r->columns = lua_newuserdatauv(L, (size_t)total * sizeof(pl_slot) + 1, 0);
     plua_execution_option(L, idx, "populate_existing");
@@ -279,6 +284,8 @@ static lua_Integer collect(lua_State *L, run *r, lua_Integer max) {
     if (r->eager)
         plua_eager_finish(L, r->eager, list);
     luaL_setmetatable(L, PLUA_LIST);
+    if (n == 0 && r->rowmeta)
+        plua_note_names(L, list, r->rowmeta);
     return n;
 }
 
@@ -382,9 +389,8 @@ static void to_scalars(lua_State *L) {
             lua_pop(L, 1);
             break;
         }
-        lua_rawgeti(L, -1, 1);
-        lua_rawseti(L, -3, i);
-        lua_pop(L, 1);
+        plua_first_of_row(L);
+        lua_rawseti(L, -2, i);
     }
 }
 
@@ -708,6 +714,8 @@ static lua_Integer execute(lua_State *L, plua_session *s) {
             plua_change_end(L, s, changes, 2, known, 0);
         lua_settop(L, base);
         plua_push_rowcount(L, changed);
+        if (changed == 1)
+            plua_change_inserted(L, 2, pl_conn_last_id(r->cursor->conn));
         return changed;
     }
     if (r->cursor->compiled->kind != PL_S_SELECT)

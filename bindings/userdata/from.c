@@ -170,8 +170,10 @@ static void values_column(lua_State *L, int idx, const pl_node *n, const char *n
     const pl_node *names = n->kids[0];
     for (uint32_t i = 0; i < names->nkids; i++) {
         if (is_named(names->kids[i], name, len)) {
-            push_label(L, idx, n->nkids > 1 ? n->kids[1]->kids[i]->type : NULL, name,
-                       len);
+            const pl_type *type = names->kids[i]->type;
+            if (!type && n->nkids > 1)
+                type = n->kids[1]->kids[i]->type;
+            push_label(L, idx, type, name, len);
             return;
         }
     }

@@ -6,6 +6,7 @@
 ** numbers cost one allocation. Strings of the list are kept alive by a table of their
 ** own: the list belongs to the script, which may change it.
 */
+#include "userdata/clause.h"
 #include "userdata/expression.h"
 #include "userdata/relattr.h"
 
@@ -127,6 +128,11 @@ static int in_list(lua_State *L, unsigned flags, const char *method) {
         query_node(L, 2, flags);
         return 1;
     }
+    if (plua_tonode_of(L, 2, PLUA_IS_FROM) && lua_gettop(L) == 2) {
+        plua_push_items(L, PL_N_SELECT, 0, 2);
+        query_node(L, 3, flags);
+        return 1;
+    }
     const pl_node *scalar = plua_tonode_of(L, 2, PLUA_IS_EXPRESSION);
     if (scalar && scalar->kind == PL_N_SCALAR && lua_gettop(L) == 2) {
         query_node(L, 2, flags);
@@ -141,7 +147,8 @@ static int in_list(lua_State *L, unsigned flags, const char *method) {
     return 1;
 }
 
-/*** IN a list: a table, several values, or a query of one column. An empty list is false.
+/*** IN a list: a table, several values, or a query or subquery of one column. An empty
+list is false.
 @function Expression:in_
 @param list
 @treturn Expression */

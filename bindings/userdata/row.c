@@ -253,16 +253,34 @@ static int list_one_or_none(lua_State *L) {
     return lua_rawlen(L, 1) == 0 ? 0 : list_one(L);
 }
 
-/* First value of every row. */
+static bool is_row(lua_State *L, int idx) {
+    if (luaL_getmetafield(L, idx, "__name") == LUA_TNIL)
+        return false;
+    bool row =
+        lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), PLUA_ROW) == 0;
+    lua_pop(L, 1);
+    return row;
+}
+
+void plua_first_of_row(lua_State *L) {
+    if (lua_rawgeti(L, -1, 1) == LUA_TNIL) {
+        lua_pop(L, 1);
+        plua_push_null(L);
+    }
+    lua_replace(L, -2);
+}
+
+/* First value of every row; other entries stand as they are. */
 static int list_scalars(lua_State *L) {
     lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
     lua_createtable(L, (int)n, 0);
+    lua_rawgeti(L, 1, 1);
+    bool rows = is_row(L, -1);
+    lua_pop(L, 1);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, 1, i);
-        if (lua_istable(L, -1)) {
-            lua_rawgeti(L, -1, 1);
-            lua_remove(L, -2);
-        }
+        if (rows)
+            plua_first_of_row(L);
         lua_rawseti(L, -2, i);
     }
     luaL_setmetatable(L, PLUA_LIST);
@@ -271,9 +289,18 @@ static int list_scalars(lua_State *L) {
 
 static int list_scalar(lua_State *L) {
     lua_rawgeti(L, 1, 1);
-    if (lua_istable(L, -1))
+    if (is_row(L, -1))
         lua_rawgeti(L, -1, 1);
     return 1;
+}
+
+void plua_note_names(lua_State *L, int list, int meta) {
+    plua_shared(L);
+    lua_getfield(L, -1, "empty_names");
+    lua_pushvalue(L, list);
+    lua_getfield(L, meta, "names");
+    lua_rawset(L, -3);
+    lua_pop(L, 2);
 }
 
 void plua_push_rowcount(lua_State *L, lua_Integer n) {
@@ -283,7 +310,16 @@ void plua_push_rowcount(lua_State *L, lua_Integer n) {
     luaL_setmetatable(L, PLUA_LIST);
 }
 
+/* core.list(table): the table, as a list. */
+static int core_list(lua_State *L) {
+    plua_need_table(L, 1);
+    lua_settop(L, 1);
+    luaL_setmetatable(L, PLUA_LIST);
+    return 1;
+}
+
 int plua_open_row(lua_State *L) {
+    static const luaL_Reg functions[] = {{"list", core_list}, {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__tostring", list_tostring}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"first", list_first},
@@ -296,6 +332,6 @@ int plua_open_row(lua_State *L) {
     };
     plua_class(L, PLUA_LIST, meta, methods);
     lua_pop(L, 1);
-    lua_newtable(L);
+    luaL_newlib(L, functions);
     return 1;
 }

@@ -16,6 +16,14 @@
 int plua_row_meta(lua_State *L, const plua_cursor *c, int stmt, int n);
 
 /* Pushes an empty list that knows how many rows a statement changed (.rowcount). */
+/* Replaces the row on top by its first value; db.null for NULL, as lists have no nils.
+** [-1, +1, m] */
+void plua_first_of_row(lua_State *L);
+
+/* Notes, for list:keys(), the names that rows with the metatable at `meta` would have had
+** in the empty list at `list`. [-0, +0, m] */
+void plua_note_names(lua_State *L, int list, int meta);
+
 void plua_push_rowcount(lua_State *L, lua_Integer n);
 
 /* The type of a result column by its declaration in the schema, for raw SQL. */

@@ -8,6 +8,8 @@
 */
 #include "userdata/clause.h"
 #include "userdata/expression.h"
+#include "userdata/from.h"
+#include "userdata/schema.h"
 #include "userdata/statement.h"
 
 #include <string.h>
@@ -188,19 +190,72 @@ static int text_bindparams(lua_State *L) {
     return 1;
 }
 
+/* Pushes a RETURNING without items over the text at 1; the types by name in the table at
+ *2
+ ** are its user value (see plua_text_type). */
+static int push_named_types(lua_State *L) {
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, 2)) {
+        size_t len;
+        plua_check_name(L, -2, false, "name of a column", &len);
+        plua_check_type(L, -1);
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, 3);
+    }
+    plua_clause(L, PL_N_RETURNING, 1, 0)->ext = PLUA_NAMED_TYPES;
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, 3, 1);
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, 4, 1);
+    return 1;
+}
+
+const pl_type *plua_text_type(lua_State *L, int idx, const char *name) {
+    const pl_node *n = lua_touserdata(L, idx);
+    if (!name || n->kind != PL_N_RETURNING || n->ext != PLUA_NAMED_TYPES)
+        return NULL;
+    lua_getiuservalue(L, idx, 1);
+    lua_getfield(L, -1, name);
+    const pl_type *type = plua_test_type(L, -1);
+    lua_pop(L, 2);
+    return type;
+}
+
 /*** What the text returns, so that values get their types and rows their names.
 @function Text:columns
-@param column ... columns, or labels of them, in order
+@param column ... columns, models or labels, in order; or one table of types by name:
+columns{id = db.Integer}
 @treturn Statement */
 static int text_columns(lua_State *L) {
     const pl_node *t = plua_self(L, PLUA_IS_STATEMENT, PLUA_STATEMENT, "columns");
     if (t->kind != PL_N_TEXT)
         plua_raise(L, PL_EARGUMENT, "columns is a method of db.text(...)");
+    if (lua_gettop(L) == 2 && lua_istable(L, 2))
+        return push_named_types(L);
     return plua_push_items(L, PL_N_RETURNING, 1, 2);
 }
 
-const luaL_Reg plua_text_methods[] = {
-    {"bindparams", text_bindparams}, {"columns", text_columns}, {NULL, NULL}};
+/*** The text as something to read from, once its columns are said.
+@function Text:subquery
+@string[opt] name
+@treturn From */
+static int text_subquery(lua_State *L) {
+    const pl_node *t = plua_self(L, PLUA_IS_STATEMENT, PLUA_STATEMENT, "subquery");
+    if (t->kind != PL_N_RETURNING || t->kids[0]->kind != PL_N_TEXT || t->nkids < 2)
+        plua_raise_hint(L, PL_EARGUMENT, "db.text(\"...\"):columns(User.id):subquery()",
+                        "subquery is a method of db.text(...) with columns");
+    size_t len = 0;
+    const char *name = lua_isnoneornil(L, 2) ? NULL : plua_need_string(L, 2, &len);
+    plua_push_derived(L, 1, name, len);
+    return 1;
+}
+
+const luaL_Reg plua_text_methods[] = {{"bindparams", text_bindparams},
+                                      {"columns", text_columns},
+                                      {"subquery", text_subquery},
+                                      {NULL, NULL}};
 
 int plua_open_text(lua_State *L) {
     static const luaL_Reg constructors[] = {{"text", db_text}, {NULL, NULL}};

@@ -17,18 +17,24 @@ static void normalize(lua_State *L) {
     lua_remove(L, 1);
 }
 
-/* Carves the names of the columns from the list at 1; their strings stay in that list's
-** copy, which is pushed. */
+/* Carves the names of the columns from the list at 1, names or db.column(name, type);
+ *what
+ ** they are made of stays in that list's copy, which is pushed. */
 static pl_node *carve_names(lua_State *L, uint32_t n, void **space) {
     pl_node *names = plua_carve(space, PL_N_TUPLE, n);
     lua_createtable(L, (int)n, 0);
     for (uint32_t i = 0; i < n; i++) {
         size_t len;
         lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        const char *s = plua_check_name(L, -1, false, "name of a column", &len);
+        const pl_node *column = plua_tonode_of(L, -1, PLUA_IS_EXPRESSION);
+        if (!column || column->kind != PL_N_IDENT) {
+            column = NULL;
+            plua_check_name(L, -1, false, "name of a column", &len);
+        }
         names->kids[i] = plua_carve(space, PL_N_IDENT, 0);
-        names->kids[i]->text = s;
-        names->kids[i]->len = (uint32_t)len;
+        names->kids[i]->text = column ? column->text : lua_tostring(L, -1);
+        names->kids[i]->len = column ? column->len : (uint32_t)len;
+        names->kids[i]->type = column ? column->type : NULL;
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return names;
@@ -36,7 +42,8 @@ static pl_node *carve_names(lua_State *L, uint32_t n, void **space) {
 
 /* Carves the row on top of the stack; what owns its values goes into the table at kept.
  */
-static pl_node *carve_values(lua_State *L, uint32_t n, int kept, void **space) {
+static pl_node *carve_values(lua_State *L, const pl_node *names, int kept, void **space) {
+    uint32_t n = names->nkids;
     int row = lua_gettop(L);
     if (lua_type(L, row) != LUA_TTABLE)
         plua_raise(L, PL_EARGUMENT, "a row of db.values must be a table, got %s",
@@ -47,7 +54,7 @@ static pl_node *carve_values(lua_State *L, uint32_t n, int kept, void **space) {
         tuple->kids[i] = plua_operand(L, row + 1);
         if (!tuple->kids[i]) {
             tuple->kids[i] = plua_carve(space, PL_N_LITERAL, 0);
-            plua_fill_literal(L, row + 1, NULL, NULL, tuple->kids[i]);
+            plua_fill_literal(L, row + 1, names->kids[i]->type, NULL, tuple->kids[i]);
         }
         lua_rawseti(L, kept, (lua_Integer)lua_rawlen(L, kept) + 1);
     }
@@ -56,7 +63,7 @@ static pl_node *carve_values(lua_State *L, uint32_t n, int kept, void **space) {
 
 /*** Rows as something to read from: db.values({"id", "name"}, {{1, "a"}, {2, "b"}}, "v").
 @function db.values
-@tab names
+@tab names a list of names, or of db.column(name, type)
 @tab rows
 @string[opt] name
 @treturn From */
@@ -81,7 +88,7 @@ static int db_values(lua_State *L) {
     lua_createtable(L, (int)(n * rows), 0);
     for (uint32_t i = 1; i <= rows; i++) {
         lua_rawgeti(L, 2, i);
-        v->kids[i] = carve_values(L, n, 5, &space);
+        v->kids[i] = carve_values(L, v->kids[0], 5, &space);
         lua_settop(L, 5);
     }
     lua_setiuservalue(L, 4, 2);

@@ -12,6 +12,7 @@ end
 local declare = require "perilune.declare"
 declare.install(namespace)
 require "perilune.query"
+require "perilune.result"
 namespace.event = require "perilune.event"
 require "perilune.database".install(namespace)
 require "perilune.session"

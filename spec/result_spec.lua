@@ -1,0 +1,148 @@
+-- SPDX-License-Identifier: MIT
+-- What a result offers: names, mappings, unique entries, parts, single values; and what may
+-- stand where a query or a model does: subqueries, typed texts and values.
+
+local perilune = require "perilune"
+local raised = require "spec.support.raised"
+
+describe("a result", function()
+  local db, session, User
+
+  setup(function()
+    db = perilune.open "sqlite://"
+    session = db.session
+    User = db.Model "User" {
+      id = db.Column{db.Integer, primary_key = true},
+      name = db.Column{db.String(30)},
+      born = db.Column{db.Date},
+    }
+    db:create_all()
+    session:add_all { User{name = "a", born = "2020-01-02"}, User{name = "b"}, User{born = "2020-01-02"} }
+    session:commit()
+  end)
+
+  teardown(function() db:close() end)
+
+  local function rows(...) return session:execute(db.select(...):order_by(User.id)) end
+
+  local none
+
+  before_each(function() none = session:execute(db.select(User.id, User.name):where(User.id:eq(99))) end)
+
+  it("has the names of its columns, also without rows", function()
+    assert.same({ "id", "n" }, rows(User.id, User.name:label "n"):keys())
+    assert.same({ "id", "name" }, none:keys())
+    assert.same({ "User" }, rows(User):keys())
+    assert.equal(0, #none)
+    assert.is_nil(next(none))
+  end)
+
+  it("gives mappings", function()
+    local list = rows(User.id, User.name):mappings()
+    assert.same({ { id = 1, name = "a" }, { id = 2, name = "b" }, { id = 3 } }, { table.unpack(list) })
+    assert.equal("a", list:first().name)
+    assert.equal("b", rows(User):mappings()[2].User.name)
+    raised("InvalidRequestError", function() rows(User.id):scalars():mappings() end)
+  end)
+
+  it("gives every entry once", function()
+    local twice = session:execute(db.select(User.born, User.name):union_all(db.select(User.born, User.name)))
+    assert.equal(6, #twice)
+    assert.equal("[(2020-01-02, 'a'), (nil, 'b'), (2020-01-02, nil)]", tostring(twice:unique()))
+    assert.equal("[2020-01-02, null]", tostring(twice:scalars():unique()))
+    assert.equal(2, #twice:unique(function(row) return row.born end))
+    local user = User.query:get(1)
+    assert.equal(1, #session:execute(db.select(User):where(User.id:eq(1))):unique())
+    assert.equal(user, session:execute(db.select(User, User.id)):unique()[1].User)
+  end)
+
+  it("goes in parts", function()
+    local parts = {}
+    for part in rows(User.id):scalars():partitions(2) do parts[#parts + 1] = tostring(part) end
+    assert.same({ "[1, 2]", "[3]" }, parts)
+    for part in rows(User.id):partitions() do assert.equal(3, #part) end
+    for _ in none:partitions(2) do error "no rows have no parts" end
+    for _, size in ipairs { 0, -1, 1.5, "x" } do
+      raised("ArgumentError", function() rows(User.id):partitions(size) end)
+    end
+  end)
+
+  it("gives a single value", function()
+    assert.equal(3, session:execute(db.select(db.func.count(User.id))):scalar_one())
+    assert.is_nil(session:execute(db.select(User.name):where(User.id:eq(3))):scalar_one())
+    assert.is_nil(none:scalar_one_or_none())
+    raised("NoResultFound", none.scalar_one, none)
+    local many = rows(User.id)
+    raised("MultipleResultsFound", many.scalar_one, many)
+    raised("MultipleResultsFound", many.scalar_one_or_none, many)
+  end)
+
+  it("has db.null where a list of values has NULL", function()
+    for _, list in ipairs { rows(User.name):scalars(), db.select(User.name):order_by(User.id):scalars(),
+      session:scalars(db.select(User.name):order_by(User.id)) } do
+      assert.equal(3, #list)
+      assert.same({ "a", "b", db.null }, { table.unpack(list) })
+    end
+    assert.is_nil(db.select(User.name):where(User.id:eq(3)):scalar())
+  end)
+
+  it("of an insert has its key", function()
+    local savepoint = session:begin_nested()
+    local result = session:execute(db.insert(User):values { name = "x" })
+    assert.equal(1, result.rowcount)
+    assert.same({ 4 }, { table.unpack(result.inserted_primary_key) })
+    assert.equal(4, result.lastrowid)
+    result = session:execute(db.insert(User):values { id = 70, name = "x" })
+    assert.equal(70, result.inserted_primary_key[1])
+    local pair = db.Table{"pair", db.Column{"a", db.String(2), primary_key = true},
+      db.Column{"b", db.Integer, primary_key = true}}
+    db:create_all()
+    result = session:execute(db.insert(pair):values { a = "x", b = 5 })
+    assert.same({ "x", 5 }, { table.unpack(result.inserted_primary_key) })
+    assert.is_nil(session:execute(db.insert(User):values { { name = "x" }, { name = "y" } }).lastrowid)
+    assert.is_nil(session:execute(db.update(User):values { name = "y" }:where(User.id:eq(70))).lastrowid)
+    savepoint:rollback()
+  end)
+
+  describe("comes from", function()
+    it("a subquery, CTE or values behind in_", function()
+      local sub = db.select(User.id):where(User.name:eq "a"):subquery "s"
+      assert.equal("[<User 1>]", tostring(User.query:where(User.id:in_(sub)):all()))
+      assert.equal("[<User 2>, <User 3>]",
+        tostring(User.query:where(User.id:not_in(sub)):order_by(User.id):all()))
+      assert.equal(3, User.query:where(User.id:in_(db.select(User.id):cte "c")):count())
+      assert.equal(1, User.query:where(User.id:in_(db.values({ "id" }, { { 1 } }, "v"))):count())
+    end)
+
+    it("a text with types by position or by name", function()
+      local text = db.text "SELECT born, id FROM user WHERE id = 1"
+      assert.equal(2020, session:execute(text:columns(User.born, User.id))[1].born.year)
+      assert.equal(2020, session:execute(text:columns(db.column("born", db.Date), db.column "id"))[1].born.year)
+      local row = session:execute(text:columns{id = db.Integer, born = db.Date})[1]
+      assert.same({ 2020, 1 }, { row.born.year, row.id })
+      assert.equal("2020-01-02", session:execute(text)[1].born)
+      raised("ArgumentError", text.columns, text, { id = "Integer" })
+      local sub = text:columns(User.born, User.id):subquery "t"
+      assert.equal(2020, db.select(sub.c.born):scalar().year)
+      raised("ArgumentError", function() text:subquery() end)
+    end)
+
+    it("values with types", function()
+      local v = db.values({ db.column("n", db.Integer), db.column("day", db.Date) },
+        { { 1, db.null }, { 2, "2020-01-02" } }, "v")
+      assert.equal("Date", v.c.day.type.kind)
+      assert.equal(2, db.select(v.c.day):where(v.c.n:eq(2)):scalar().day)
+      raised("TypeError", db.values, { db.column("n", db.Integer) }, { { "x" } }, "v")
+    end)
+
+    it("a model under another name, or read from a subquery", function()
+      assert.equal("u", (db.select(db.aliased{User, name = "u"}.id):sql()):match "FROM user AS (%a)")
+      local sub = db.select(User):where(User.name:eq "b"):subquery()
+      assert.equal("[<User 2>]", tostring(db.select(db.aliased{User, sub}):all()))
+      assert.equal("[<User 2>]", tostring(db.select(db.aliased{User, alias = sub}):all()))
+      assert.equal(2, db.select(db.aliased(sub, "s").c.id):scalar())
+      assert.equal(3, #db.select(db.aliased(User.__table__, "t").c.id):all())
+      raised("ArgumentError", db.aliased, 5)
+    end)
+  end)
+end)
