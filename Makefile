@@ -103,6 +103,9 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 $(BUILD)/gen/lua_sources.c: lua/embed.lua $(LUA_SRC) $(wildcard lua/perilune lua/perilune/*/)
 	@mkdir -p $(@D)
 	@echo '  EMBED $(words $(LUA_SRC)) Lua files'
+	@$(LUA) lua/embed.lua --compiled $(LUA_SRC) >$@
+
+$(BUILD)/gen/lua_text.c: $(BUILD)/gen/lua_sources.c
 	@$(LUA) lua/embed.lua $(LUA_SRC) >$@
 
 $(BUILD)/gen/lua_sources.o: $(BUILD)/gen/lua_sources.c $(BUILD)/flags
@@ -182,6 +185,7 @@ embedded: $(EMBEDDED) $(WEBSERVER)
 # ---- the library as one file of C --------------------------------------------
 
 PARTS := $(patsubst %.o,%.c,$(patsubst $(BUILD)/obj/%,%,$(CORE) $(GLUE) $(EMBED)))
+PARTS := $(PARTS:%/lua_sources.c=%/lua_text.c)
 
 .PHONY: amalgamation
 amalgamation: $(BUILD)/perilune.c $(BUILD)/perilune.h

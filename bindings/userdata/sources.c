@@ -14,7 +14,7 @@
 
 int plua_open_source(lua_State *L, const struct plua_source *source) {
     const char *chunk = lua_pushfstring(L, "=%s", source->name);
-    if (luaL_loadbufferx(L, source->text, source->length, chunk, "t") != LUA_OK)
+    if (luaL_loadbufferx(L, source->text, source->length, chunk, NULL) != LUA_OK)
         return lua_error(L);
     lua_remove(L, -2);
     lua_pushstring(L, source->name);

@@ -13,7 +13,7 @@
 
 struct plua_source {
     const char *name; /* as for require: "perilune.spec"; NULL ends the table */
-    const char *text; /* source text, followed by a zero that does not count */
+    const char *text; /* source text or bytecode; a zero that does not count is behind */
     size_t length;
 };
 

@@ -119,9 +119,10 @@ describe("embedding Lua", function()
   end)
   after_each(function() run.remove(folder) end)
 
-  local function embed(path, text)
+  local function embed(path, text, option)
     run.write(folder .. "/" .. path, text)
-    return run.command({ "lua5.4", root .. "/lua/embed.lua", path }, { dir = folder })
+    return run.command({ "lua5.4", root .. "/lua/embed.lua", option or path, option and path },
+                       { dir = folder })
   end
 
   -- The bytes that a C compiler makes of the text written.
@@ -163,6 +164,14 @@ static int plua_open_source(lua_State *L, const struct plua_source *s) {
   it("takes an empty file, a last line without a newline, a folder", function()
     assert.equal("perilune.a 0 ", compiled(embed("lua/perilune/a.lua", "").out))
     assert.equal("perilune.x.b 8 return 1", compiled(embed("lua/perilune/x/b.lua", "return 1").out))
+  end)
+
+  it("makes bytecode on demand that says where an error stands", function()
+    local bytes = compiled(embed("lua/perilune/x/b.lua", "local x\nreturn x.y", "--compiled").out)
+    local length, code = bytes:match("^perilune%.x%.b (%d+) (.*)$")
+    assert.equal(tonumber(length), #code)
+    assert.has_error(assert(load(code, "other", "b")),
+                     "perilune.x.b:2: attempt to index a nil value (local 'x')")
   end)
 
   it("makes an opener for each module", function()
