@@ -8,6 +8,7 @@
 #include <lualib.h>
 
 #include "pattern.h"
+#include "tables.h"
 
 /* tick(n): n steps of work were done outside the virtual machine. */
 static int native_tick(lua_State *L) {
@@ -61,6 +62,9 @@ void sandbox_open(lua_State *L, unsigned allow, lua_CFunction print) {
     lua_newtable(L);
     pattern_open(L);
     lua_setfield(L, -2, "patterns");
+    lua_newtable(L);
+    tables_open(L);
+    lua_setfield(L, -2, "tables");
     push_allowed(L, allow);
     lua_call(L, 2, 2);
 }

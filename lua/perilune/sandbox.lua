@@ -19,7 +19,7 @@ local lent = {
     "rawlen", "select", "tonumber", "tostring", "type", "warn", "_VERSION" },
   string = { "byte", "char", "format", "len", "lower", "pack", "packsize", "reverse", "unpack",
     "upper" },
-  table = { "pack", "unpack" },
+  table = { "pack" },
   math = { "abs", "acos", "asin", "atan", "ceil", "cos", "deg", "exp", "floor", "fmod", "huge",
     "log", "max", "maxinteger", "min", "mininteger", "modf", "pi", "rad", "random", "randomseed",
     "sin", "sqrt", "tan", "tointeger", "type", "ult" },
@@ -97,57 +97,10 @@ local function libraries(native)
   end
   lib.string = string
 
-  -- table: with metamethods in Lua, where every step counts
+  -- table
   local table = copy(lent.table, real.table)
-  local function plain(t) return type(t) == "table" and getmetatable(t) == nil end
-  local concat, insert, remove, sort, move =
-    real.table.concat, real.table.insert, real.table.remove, real.table.sort, real.table.move
-
-  function table.concat(t, sep, i, j)
-    if plain(t) then
-      local n = rawlen(t)
-      if n > LONG then tick(n) end
-      if (i or 1) >= 1 and (j or n) <= n then return concat(t, sep, i, j) end
-    end
-    local parts, first, last = {}, i or 1, j or #t
-    for k = first, last do
-      local v = t[k]
-      if type(v) ~= "string" and type(v) ~= "number" then
-        error(("invalid value (at index %d) in table for 'concat'"):format(k), 2)
-      end
-      parts[#parts + 1] = v
-    end
-    return concat(parts, sep)
-  end
-
-  function table.insert(t, ...)
-    if type(t) == "table" then
-      local n = plain(t) and rawlen(t) or 0
-      if select("#", ...) > 1 and n > LONG then tick(n) end
-    end
-    return insert(t, ...)
-  end
-
-  function table.remove(t, ...)
-    local n = plain(t) and rawlen(t) or 0
-    if select("#", ...) > 0 and n > LONG then tick(n) end
-    return remove(t, ...)
-  end
-
-  function table.move(from, first, last, to, into)
-    into = into or from
-    if plain(from) and plain(into) and math.type(first) == "integer"
-      and math.type(last) == "integer" and last - first < LONG and last - first >= 0 then
-      return move(from, first, last, to, into)
-    end
-    if last < first then return into end
-    if to > last or to <= first or not rawequal(from, into) then
-      for i = 0, last - first do into[to + i] = from[first + i] end
-    else
-      for i = last - first, 0, -1 do into[to + i] = from[first + i] end
-    end
-    return into
-  end
+  for name, fn in pairs(native.tables) do table[name] = fn end
+  local sort = real.table.sort
 
   --- Comparing in Lua lets every comparison count.
   function table.sort(t, less)

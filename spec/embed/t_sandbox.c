@@ -272,6 +272,47 @@ static void nothing_runs_on(void **state) {
     TRY(list);
 }
 
+/* A table says how long it is, and a script how many times. */
+static void tables(void **state) {
+    (void)state;
+#define LONG "local t = setmetatable({}, {__len = function() return 1 << 40 end})\n"
+    static const attempt list[] = {
+        {"insert into a table that says it is long", LONG "table.insert(t, 1, 5)",
+         PERILUNE_ETIME},
+        {"remove from one", LONG "table.remove(t, 1)", PERILUNE_ETIME},
+        {"concat of one",
+         LONG "getmetatable(t).__index = function() return '' end table.concat(t)",
+         PERILUNE_ETIME},
+        {"unpack in a loop", "while true do pcall(table.unpack, {}, 1, 900000) end",
+         PERILUNE_ETIME},
+        {"move in a loop", "while true do table.move({}, 1, 1e7, 1e8) end",
+         PERILUNE_ETIME},
+        {"they do what Lua's own do",
+         "local function list(...) return setmetatable({...}, {__len = function() return "
+         "3 end}) end\n"
+         "local t = list(1, 2, 3) assert(table.remove(t, '1') == 1 and t[2] == 3)\n"
+         "t = list(1, 2, 3) table.insert(t, 1, 0) assert(t[1] == 0 and t[4] == 3)\n"
+         "assert(table.remove(list(1, 2, 3)) == 3 and table.remove(list(1), 4) == nil)\n"
+         "for _, at in ipairs {0, 5} do\n"
+         "  assert(not pcall(table.remove, t, at) and not pcall(table.insert, t, at, 1)) "
+         "end\n"
+         "assert(not pcall(table.insert, {}, 1, 2, 3) and not pcall(table.insert, 5, "
+         "1))\n"
+         "assert(table.concat({1, 'b', 2.5}, '-') == '1-b-2.5')\n"
+         "assert(table.concat({1, 2, 3}, ',', 2, 3) == '2,3' and table.concat({}) == "
+         "'')\n"
+         "assert(not pcall(table.concat, {1, {}, 3}))\n"
+         "local m = table.move({1, 2, 3}, 1, 3, 2) assert(m[1] == 1 and m[4] == 3)\n"
+         "m = table.move({1, 2, 3}, 2, 3, 1) assert(m[1] == 2 and m[3] == 3)\n"
+         "m = table.move({1, 2}, 1, 2, 3, {7}) assert(m[1] == 7 and m[4] == 2)\n"
+         "assert(select('#', table.unpack({}, 1, 3)) == 3 and table.unpack({4}) == 4)\n"
+         "assert(select('#', table.unpack({}, 2, 1)) == 0)\n"
+         "assert(not pcall(table.unpack, {}, math.mininteger, math.maxinteger))",
+         PERILUNE_OK},
+    };
+    TRY(list);
+}
+
 static void sql(void **state) {
     (void)state;
 #define DB                                                                               \
@@ -328,9 +369,8 @@ static void allowed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_to_reach),
-        cmocka_unit_test(nothing_runs_on),
-        cmocka_unit_test(sql),
+        cmocka_unit_test(nothing_to_reach), cmocka_unit_test(nothing_runs_on),
+        cmocka_unit_test(tables),           cmocka_unit_test(sql),
         cmocka_unit_test(allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
