@@ -338,6 +338,28 @@ describe("keyset", function()
     assert.equal(20, #Item.query:keyset())
   end)
 
+  it("goes on in the order that the query has", function()
+    local id, n, word = Item.id, Item.n, Item.word
+    check(Item.query:order_by(word, n:desc():nulls_first()), nil, { id:desc() }, 7)
+    check(Item.query:order_by(n:nulls_last()), nil, { id }, 7)
+    check(Item.query:order_by(word):order_by(n), nil, { id }, 7)
+    check(Item.query:order_by(id:desc()), nil, { id:desc() }, 7)
+    check(Item.query:union_all(Item.query:where(id:gt(100))):order_by(word:desc()), nil, { id:desc() }, 7)
+    assert.equal(7, #Item.query:order_by "word":keyset{limit = 7})
+    local both = Item.query:order_by(word:desc())
+    assert.equal("c", both:keyset{by = word:desc(), limit = 1}[1].word)
+    raises("ArgumentError", "ordered by something else", both.keyset, both, { by = word })
+    assert.equal("a", both:order_by(nil):keyset{by = word}[1].word)
+  end)
+
+  it("refuses queries that cannot go in pages", function()
+    for _, q in ipairs { Item.query:limit(3), Item.query:offset(3), Item.query:order_by(Item.n):limit(3) } do
+      raises("ArgumentError", "has a LIMIT or an OFFSET already", q.keyset, q, {})
+    end
+    local labelled = db.select(Item.id, (Item.n + 1):label "m"):order_by "m"
+    raises("ArgumentError", "ordered by the label 'm'", labelled.keyset, labelled, {})
+  end)
+
   it("refuses what is no cursor of this order", function()
     local page = Item.query:keyset{by = { Item.word, Item.n }, limit = 3}
     local function try(given)

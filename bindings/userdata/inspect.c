@@ -328,6 +328,47 @@ static int order_item(lua_State *L) {
     return 5;
 }
 
+/* Pushes what kid i of the clause at idx was made of: the expression as it was given. */
+static void push_given(lua_State *L, int idx, uint32_t i) {
+    if (lua_getiuservalue(L, idx, (int)i + 1) != LUA_TTABLE)
+        return;
+    lua_rawgeti(L, -1, 1); /* turned to a subquery: the first is the original */
+    lua_remove(L, -2);
+}
+
+/* The name of a label that an item of ORDER BY goes by, or NULL. */
+static const char *label_of(const pl_node *n) {
+    while (n->kind == PL_N_ORDER)
+        n = n->kids[0];
+    return n->kind == PL_N_IDENT ? n->text : NULL;
+}
+
+/* core.query_order(query): the list of what it is ordered by, the last first; whether it
+** has a LIMIT or an OFFSET; a label that it is ordered by, or nil. */
+static int query_order(lua_State *L) {
+    luaL_argcheck(L, plua_tonode_of(L, 1, PLUA_IS_QUERY), 1, "query expected");
+    lua_settop(L, 1);
+    lua_newtable(L);
+    bool limited = false, forgotten = false;
+    const char *label = NULL;
+    const pl_node *n;
+    while ((n = plua_tonode(L, 1)) && n->kind >= PL_N_WHERE) {
+        limited = limited || n->kind == PL_N_LIMIT || n->kind == PL_N_OFFSET;
+        forgotten = forgotten || (n->kind == PL_N_ORDER_BY && n->nkids == 1);
+        for (uint32_t i = n->nkids; n->kind == PL_N_ORDER_BY && !forgotten && i > 1;
+             i--) {
+            label = label ? label : label_of(n->kids[i - 1]);
+            push_given(L, 1, i - 1);
+            lua_rawseti(L, 2, (lua_Integer)lua_rawlen(L, 2) + 1);
+        }
+        lua_getiuservalue(L, 1, 1);
+        lua_replace(L, 1);
+    }
+    lua_pushboolean(L, limited);
+    lua_pushstring(L, label);
+    return 3;
+}
+
 /* core.open_sessions(): sessions of this state that were not closed. */
 static int open_sessions(lua_State *L) {
     lua_pushinteger(L, plua_each_session(L, NULL, NULL));
@@ -351,6 +392,7 @@ int plua_open_inspect(lua_State *L) {
                                          {"db_tables", db_tables},
                                          {"query_model", query_model},
                                          {"order_item", order_item},
+                                         {"query_order", query_order},
                                          {"open_sessions", open_sessions},
                                          {"sessions", sessions},
                                          {NULL, NULL}};

@@ -159,6 +159,32 @@ local function order_of(by, model)
   return order
 end
 
+--- The order that the query itself has, nil when it has none.
+local function own_order(q)
+  local backwards, limited, label = core.query_order(q)
+  if limited then
+    fail("the query has a LIMIT or an OFFSET already", "say limit = and after = here instead")
+  end
+  if label then
+    fail(("the query is ordered by the label '%s'"):format(label), "order it by the expression itself")
+  end
+  local list = {}
+  for i = #backwards, 1, -1 do list[#list + 1] = backwards[i] end
+  return list[1] and list
+end
+
+--- The order of the pages: that of `by`, else the query's own. Both are well when they agree.
+local function choose_order(q, by, model)
+  local own = own_order(q)
+  if by == nil then return order_of(own, model) end
+  local order = order_of(by, model)
+  if own and fingerprint(order_of(own, model)) ~= fingerprint(order) then
+    fail("the query is ordered by something else than `by` says",
+      "leave out `by` to keep the order, or call :order_by(nil) to forget it")
+  end
+  return order
+end
+
 --- The same order seen from behind.
 local function reversed(order)
   local out = {}
@@ -338,7 +364,8 @@ end
 
 --- A page of rows behind (or before) a position.
 -- @function Query:keyset
--- @tab given by = an expression, an attribute's name ("-created": descending) or a list of them;
+-- @tab given by = an expression, an attribute's name ("-created": descending) or a list of them,
+-- else the order that the query has;
 -- the primary key is added where a query of a model does not name it, so that the order is total.
 -- after = page.next, or page.prev for the way back; before = a cursor, for the rows before it;
 -- limit = 20
@@ -347,7 +374,7 @@ function keyset.keyset(q, given)
   local limit
   given, limit = check(q, given)
   local model = core.query_model(q)
-  local order = order_of(given.by, model)
+  local order = choose_order(q, given.by, model)
   local values, back
   if given.after then
     values, back = decode(order, "after", given.after)
