@@ -41,7 +41,8 @@ PL_LUA_API void perilune_preload(lua_State *L);
  */
 typedef struct pl_watch {
     void *ud;
-    /* now and then while a statement runs or waits; not 0 stops it: InterruptError */
+    /* before a statement begins, and now and then while it runs or waits; not 0 stops it:
+     * InterruptError */
     int (*poll)(void *ud);
     /* a statement that may have been polled has ended, or NULL: costs a clock reading */
     void (*ended)(void *ud);
@@ -49,9 +50,12 @@ typedef struct pl_watch {
     int (*row)(void *ud);
     /* a table is declared, or NULL: the view that queries are to read instead, or NULL */
     const char *(*view)(void *ud, const char *table);
-    /* a statement is compiled, or NULL: the database's action code, names, schema and the
+    /* the text of a statement is to be compiled, or NULL: the database's own handle,
+     * which may be used; 0, or why not: PermissionError */
+    const char *(*compiling)(void *ud, void *handle, const char *sql, size_t len);
+    /* it is compiled, or NULL: handle, the database's action code, names, schema and the
      * view or trigger that asks; 0 allow, 1 deny, 2 read as NULL */
-    int (*authorize)(void *ud, int action, const char *a, const char *b,
+    int (*authorize)(void *ud, void *handle, int action, const char *a, const char *b,
                      const char *schema, const char *via);
     /* a database is to be opened, by file or NULL for one in memory: 0, or why not. May
      * set *readonly */

@@ -105,9 +105,13 @@ static void hook_closed(void *ud) {
     watch_of(ud)->closed(watch_of(ud)->ud);
 }
 
-static int hook_authorize(void *ud, int action, const char *a, const char *b,
-                          const char *schema, const char *via) {
-    return watch_of(ud)->authorize(watch_of(ud)->ud, action, a, b, schema, via);
+static const char *hook_compiling(void *ud, void *handle, const char *sql, size_t len) {
+    return watch_of(ud)->compiling(watch_of(ud)->ud, handle, sql, len);
+}
+
+static int hook_authorize(void *ud, void *handle, int action, const char *a,
+                          const char *b, const char *schema, const char *via) {
+    return watch_of(ud)->authorize(watch_of(ud)->ud, handle, action, a, b, schema, via);
 }
 
 static int hook_poll(void *ud) {
@@ -128,6 +132,8 @@ void plua_hooks_set(plua_engine *e, pl_conn *c) {
         hooks.row = hook_row;
     if (watch && watch->closed)
         hooks.closed = hook_closed;
+    if (watch && watch->compiling)
+        hooks.compiling = hook_compiling;
     if (watch && watch->authorize)
         hooks.authorize = hook_authorize;
     pl_conn_set_hooks(c, &hooks);

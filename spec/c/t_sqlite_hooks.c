@@ -32,10 +32,10 @@ static int on_poll(void *ud) {
     return w->stop_after > 0 && w->polls >= w->stop_after;
 }
 
-static int on_authorize(void *ud, int action, const char *a, const char *b,
+static int on_authorize(void *ud, void *handle, int action, const char *a, const char *b,
                         const char *db, const char *via) {
     const watcher *w = ud;
-    (void)a, (void)b, (void)db, (void)via;
+    (void)handle, (void)a, (void)b, (void)db, (void)via;
     return action == w->deny ? 1 : action == w->ignore ? 2 : 0;
 }
 
@@ -74,9 +74,34 @@ static void test_poll(void **state) {
     FAILS(f, pl_conn_exec(c, forever, &f->err), PL_EINTERRUPT);
     assert_int_equal(w.polls, 5);
     w = (watcher){.stop_after = 0};
-    exec(f, c, "SELECT 1");
+    exec(f, c, "SELECT 1"); /* before it is prepared, and before it begins */
+    assert_int_equal(w.polls, 2);
+    w.stop_after = 3;
+    FAILS(f, pl_conn_exec(c, "SELECT 1", &f->err), PL_EINTERRUPT);
+    assert_string_equal(f->err.sql, "SELECT 1");
     pl_conn_set_hooks(c, NULL);
-    assert_int_equal(w.polls, 0);
+    assert_int_equal(w.polls, 3);
+}
+
+static const char *on_compiling(void *ud, void *handle, const char *sql, size_t len) {
+    note(ud, "%.*s\n", (int)len, sql);
+    assert_non_null(handle);
+    return strncmp(sql, "DELETE", 6) == 0 ? "not this" : NULL;
+}
+
+static void test_compiling(void **state) {
+    fixture *f = *state;
+    pl_conn *c = open_memory(f);
+    watcher w = {.stop_after = 0};
+    pl_conn_hooks hooks = {.ud = &w, .compiling = on_compiling};
+    pl_conn_set_hooks(c, &hooks);
+    OK(f, pl_conn_begin(c, PL_BEGIN_DEFERRED, &f->err));
+    OK(f, pl_conn_savepoint(c, 1, &f->err));
+    exec(f, c, "SELECT 1;SELECT 2");
+    FAILS(f, pl_conn_exec(c, "DELETE", &f->err), PL_EPERMISSION);
+    assert_string_equal(f->err.message, "not this");
+    assert_string_equal(w.log, "SELECT 1;SELECT 2\nSELECT 2\nDELETE\n");
+    pl_conn_set_hooks(c, NULL);
 }
 
 static int interrupt_soon(void *ud) {
@@ -250,6 +275,7 @@ int main(void) {
         FIXTURE_TEST(test_interrupt),
         FIXTURE_TEST(test_interrupt_from_thread),
         FIXTURE_TEST(test_poll_while_waiting),
+        FIXTURE_TEST(test_compiling),
         FIXTURE_TEST(test_authorize),
         FIXTURE_TEST(test_changed),
         FIXTURE_TEST(test_commit_hook),

@@ -31,10 +31,12 @@ static int on_poll(void *ud) {
     return c->hooks.poll ? c->hooks.poll(c->hooks.ud) : 0;
 }
 
-static int on_authorize(void *ud, int action, const char *a, const char *b,
+static int on_authorize(void *ud, void *handle, int action, const char *a, const char *b,
                         const char *db, const char *via) {
     const pl_conn *c = ud;
-    return c->internal ? 0 : c->hooks.authorize(c->hooks.ud, action, a, b, db, via);
+    if (c->internal)
+        return 0;
+    return c->hooks.authorize(c->hooks.ud, handle, action, a, b, db, via);
 }
 
 static void on_changed(void *ud, const pl_change *change) {

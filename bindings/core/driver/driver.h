@@ -50,18 +50,21 @@ typedef struct pl_change {
 /*
 ** Callbacks of a connection; each may be NULL. They run inside the driver: they must not
 ** raise, and may not use the connection. `poll` is asked now and then while a statement
-** runs or waits: not 0 stops it (PL_EINTERRUPT). `authorize` is asked at prepare time
-*with
-** the database's action code (SQLite's numbers) and names: 0 allow, 1 deny, 2 read as
-*NULL;
-** it is not asked about the connection's own transaction control and bookkeeping.
+** runs or waits, and before it is prepared and begins: not 0 stops it (PL_EINTERRUPT).
+** `compiling` is asked before a text is prepared, `authorize` while it is, with the
+** database's action code (SQLite's numbers) and names: 0 allow, 1 deny, 2 read as NULL.
+** Neither is asked about the connection's own transaction control and bookkeeping.
 */
 typedef struct pl_conn_hooks {
     void *ud;
     int (*poll)(void *ud);
     int (*row)(void *ud); /* after each row; not 0 stops the statement likewise */
     void (*closed)(void *ud);
-    int (*authorize)(void *ud, int action, const char *a, const char *b, const char *db,
+    /* NULL, or why this text is refused (PL_EPERMISSION). May use the database's own
+     * handle. */
+    const char *(*compiling)(void *ud, void *handle, const char *sql, size_t len);
+    int (*authorize)(void *ud, void *handle, int action, const char *a, const char *b,
+                     const char *db,
                      const char *via); /* via: the view or trigger that asks, or NULL */
     void (*changed)(void *ud, const pl_change *change);
     int (*committing)(void *ud); /* not 0 turns the commit into a rollback */

@@ -89,7 +89,8 @@ static int on_authorize(void *p, int action, const char *a, const char *b,
     pl_sqlite *db = p;
     if (db->internal)
         return SQLITE_OK;
-    switch (db->hooks.authorize(db->hooks.ud, action, a, b, schema, trigger)) {
+    switch (
+        db->hooks.authorize(db->hooks.ud, db->handle, action, a, b, schema, trigger)) {
     case 0: return SQLITE_OK;
     case 2: return SQLITE_IGNORE;
     default: return SQLITE_DENY;

@@ -101,13 +101,35 @@ static pl_code wrap(pl_conn *c, void *handle, const char *sql, size_t len, pl_st
     return PL_OK;
 }
 
+/* Asks poll, unless the statement is the connection's own; false when it must not go on.
+ */
+static bool goes_on(pl_conn *c, pl_error *err) {
+    if (c->internal || !c->hooks.poll || !c->hooks.poll(c->hooks.ud))
+        return true;
+    pl_fail(err, PL_EINTERRUPT, "interrupted");
+    return false;
+}
+
+static bool may_prepare(pl_conn *c, const char *sql, size_t len, pl_error *err) {
+    if (!goes_on(c, err))
+        return false;
+    if (c->internal || !c->hooks.compiling)
+        return true;
+    void *handle = c->driver->handle(c->db);
+    const char *why = c->hooks.compiling(c->hooks.ud, handle, sql, len);
+    if (why)
+        pl_fail(err, PL_EPERMISSION, "%s", why);
+    return !why;
+}
+
 /* Prepares the first statement of the text: *used gets its bytes, *out is NULL when there
  * is none. `whole`: the statement is known by all of the text. */
 static pl_code prepare_first(pl_conn *c, const char *sql, size_t len, bool whole,
                              size_t *used, pl_stmt **out, pl_error *err) {
     void *handle;
     *out = NULL;
-    if (c->driver->prepare(c->db, sql, len, whole, &handle, used, err) != PL_OK)
+    if (!may_prepare(c, sql, len, err) ||
+        c->driver->prepare(c->db, sql, len, whole, &handle, used, err) != PL_OK)
         return fail_prepare(sql, len, err);
     c->stats.prepared++;
     if (!handle)
@@ -303,6 +325,10 @@ pl_code pl_stmt_bind_all(pl_stmt *s, const pl_slot *values, size_t n, pl_error *
 /* Before the first step of a run; false when it may not begin. */
 static bool begin_run(pl_stmt *s, pl_error *err) {
     pl_conn *c = s->conn;
+    if (!goes_on(c, err)) {
+        blame(s, err);
+        return false;
+    }
     if (c->hooks.before) {
         size_t n = (size_t)s->nparams;
         if (c->hooks.before(c->hooks.ud, s->sql, s->params, n, err) != PL_OK)
