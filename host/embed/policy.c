@@ -17,11 +17,13 @@
 
 #include <sqlite3.h>
 
+#include "rows.h"
+#include "sqltext.h"
+
 enum {
     VALUE_BYTES = 16 << 20, /* of one value in SQL */
     LIKE_BYTES = 256,
-    PAGE = 4096,
-    KEYS = 200 /* bytes of the names of a primary key */
+    PAGE = 4096
 };
 
 /* true for all, or a list of names. */
@@ -34,9 +36,8 @@ typedef struct rule {
     const char *table;
     names read, hidden, update;
     bool insert, remove;
-    const char *rows;    /* condition, or NULL */
-    char *view;          /* "table (rows)", where there is one */
-    char keys[KEYS + 1]; /* " id ", of the connection that was opened last */
+    const char *rows; /* condition, or NULL */
+    char *view;       /* "table (rows)", where there is one */
 } rule;
 
 struct policy {
@@ -166,7 +167,7 @@ static void read_rules(reader *r, const perilune_value *v) {
             read_rule_field(r, to, &f->value.as.pairs[k]);
         if (to->rows && strcmp(to->table, "*") == 0)
             fail(r, "rows", "cannot stand in the rules for all tables");
-        if (to->rows && !(to->view = sqlite3_mprintf("%s (rows)", to->table)))
+        if (to->rows && !(to->view = sqlite3_mprintf("%s" SQLTEXT_RESERVED, to->table)))
             fail(r, "rows", "need more memory");
         r->p->nrules++;
     }
@@ -253,17 +254,10 @@ static const rule *rule_of(const policy *p, const char *table) {
     return any;
 }
 
-/* "user (rows)" is the view of user, and also what begins the names of its triggers. */
-static bool is_ours(const char *name, const char *table) {
-    size_t n = strlen(table);
-    return name && strncasecmp(name, table, n) == 0 &&
-           strncmp(name + n, " (rows)", 7) == 0;
-}
-
-/* The table behind a view of ours. */
-static const rule *rule_of_view(const policy *p, const char *view) {
-    for (size_t i = 0; view && i < p->nrules; i++)
-        if (p->rules[i].rows && is_ours(view, p->rules[i].table))
+/* The rule that a view or trigger of ours belongs to. */
+static const rule *rule_of_ours(const policy *p, const char *name) {
+    for (size_t i = 0; name && i < p->nrules; i++)
+        if (p->rules[i].rows && rows_is_ours(p->rules[i].view, name))
             return &p->rules[i];
     return NULL;
 }
@@ -275,33 +269,19 @@ static bool is_schema_table(const char *name) {
                     strcasecmp(name, "sqlite_temp_schema") == 0);
 }
 
-/* Whether a column is of the key of a table with a rule on rows. */
-static bool is_key(const rule *r, const char *column) {
-    size_t n = column ? strlen(column) : 0;
-    for (const char *at = r->keys; n > 0 && (at = strchr(at, ' ')); at++)
-        if (strncasecmp(at + 1, column, n) == 0 && at[1 + n] == ' ')
-            return true;
-    return false;
-}
-
-/* A table with a rule on rows, other than through its view. */
-static int may_read_behind(const policy *p, const rule *r, const char *column,
-                           const char *via) {
-    if (is_ours(via, r->table))
-        return ALLOW; /* what the view shows is asked of the view */
-    return p->into == r && !p->selecting && is_key(r, column) ? ALLOW : DENY;
-}
-
-static int may_read(const policy *p, const char *table, const char *column,
+static int may_read(const policy *p, sqlite3 *db, const char *table, const char *column,
                     const char *via) {
-    const rule *view = rule_of_view(p, table);
+    const rule *view = rule_of_ours(p, table);
     const rule *r = view ? view : rule_of(p, table);
     if (!p->has_rules || is_schema_table(table))
         return ALLOW;
+    if (rule_of_ours(p, via))
+        return ALLOW; /* what the view shows is asked of the view */
     if (!r)
         return DENY;
     if (r->rows && !view)
-        return may_read_behind(p, r, column, via);
+        return p->into == r && !p->selecting && rows_is_key(db, table, column) ? ALLOW
+                                                                               : DENY;
     if (listed(r->hidden.list, column))
         return AS_NULL;
     if (has(&r->read, column))
@@ -370,7 +350,7 @@ static bool changes(int action, const char *pragma) {
     }
 }
 
-static int authorize(void *ud, int action, const char *a, const char *b,
+static int authorize(void *ud, void *handle, int action, const char *a, const char *b,
                      const char *schema, const char *via) {
     policy *p = ((guard *)ud)->policy;
     (void)schema;
@@ -378,9 +358,9 @@ static int authorize(void *ud, int action, const char *a, const char *b,
         return ALLOW;
     switch (action) {
     case SQLITE_SELECT:
-        p->selecting = p->selecting || !rule_of_view(p, via);
+        p->selecting = p->selecting || !rule_of_ours(p, via);
         return ALLOW;
-    case SQLITE_READ: return may_read(p, a, b, via);
+    case SQLITE_READ: return may_read(p, handle, a, b, via);
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
     case SQLITE_DELETE:
@@ -464,101 +444,64 @@ static void sql_variable(sqlite3_context *c, int n, sqlite3_value **args) {
     }
 }
 
-/* NEW's or OLD's columns under their own names, as a SELECT list; keys go to the rule. */
-static char *row_of(sqlite3 *db, rule *r, const char *which) {
-    char *sql = sqlite3_mprintf("SELECT name, pk FROM pragma_table_xinfo(%Q)", r->table);
-    sqlite3_str *list = sqlite3_str_new(db);
+/* Names and texts in the file that would pass for a rule's own. */
+static bool has_reserved(sqlite3 *db) {
+    static const char sql[] = "SELECT 1 FROM main.sqlite_schema WHERE instr(name, "
+                              "' (rows)') OR (type IN ('view', 'trigger') AND "
+                              "instr(lower(sql), ' (rows)')) LIMIT 1";
     sqlite3_stmt *stmt = NULL;
-    size_t used = 0;
-    if (sql && sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK)
-        while (sqlite3_step(stmt) == SQLITE_ROW) {
-            const char *name = (const char *)sqlite3_column_text(stmt, 0);
-            size_t n = strlen(name);
-            sqlite3_str_appendf(list, "%s%s.\"%w\" AS \"%w\"",
-                                sqlite3_str_length(list) ? ", " : "", which, name, name);
-            if (sqlite3_column_int(stmt, 1) > 0 && used + n + 2 < KEYS) {
-                sqlite3_snprintf((int)(KEYS - used), r->keys + used, " %s ", name);
-                used += n + 1;
-            }
-        }
+    bool has = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK ||
+               sqlite3_step(stmt) != SQLITE_DONE;
     sqlite3_finalize(stmt);
-    sqlite3_free(sql);
-    return sqlite3_str_finish(list);
+    return has;
 }
 
-/* The condition with :name for variables. Texts in quotes stay. */
-static char *condition_of(sqlite3 *db, const char *rows) {
-    sqlite3_str *out = sqlite3_str_new(db);
-    char quote = 0;
-    for (const char *s = rows; *s; s++) {
-        size_t n = strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                 "0123456789_");
-        if (quote ? *s == quote : *s == '\'' || *s == '"')
-            quote = quote ? 0 : *s;
-        if (!quote && *s == ':' && n > 0) {
-            sqlite3_str_appendf(out, "perilune_var('%.*s')", (int)n, s + 1);
-            s += n;
-        } else {
-            sqlite3_str_appendchar(out, 1, *s);
-        }
-    }
-    return sqlite3_str_finish(out);
-}
-
-static int run_formatted(sqlite3 *db, char *sql) {
-    int rc = sql ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
-    sqlite3_free(sql);
-    return rc;
-}
-
-/* Rows outside the rule are not seen by UPDATE and DELETE, and cannot be made. */
-static int guard_rows(sqlite3 *db, rule *r) {
-    static const struct {
-        const char *name, *when, *which, *action;
-    } triggers[] = {
-        {"insert", "AFTER INSERT", "NEW", "ABORT, 'the policy forbids this row'"},
-        {"update", "AFTER UPDATE", "NEW", "ABORT, 'the policy forbids this row'"},
-        {"pass update", "BEFORE UPDATE", "OLD", "IGNORE"},
-        {"pass delete", "BEFORE DELETE", "OLD", "IGNORE"}};
-    char *condition = condition_of(db, r->rows);
-    int rc = !condition
-                 ? SQLITE_NOMEM
-                 : run_formatted(
-                       db, sqlite3_mprintf("CREATE TEMP VIEW \"%w\" AS SELECT * FROM "
-                                           "main.\"%w\" WHERE (%s)",
-                                           r->view, r->table, condition));
-    for (size_t i = 0; i < sizeof triggers / sizeof *triggers && rc == SQLITE_OK; i++) {
-        char *row = row_of(db, r, triggers[i].which);
-        rc = !row
-                 ? SQLITE_ERROR
-                 : run_formatted(
-                       db, sqlite3_mprintf(
-                               "CREATE TEMP TRIGGER \"%w %s\" %s ON main.\"%w\" WHEN NOT "
-                               "EXISTS (SELECT 1 FROM (SELECT %s) WHERE (%s)) "
-                               "BEGIN SELECT RAISE(%s); END",
-                               r->view, triggers[i].name, triggers[i].when, r->table, row,
-                               condition, triggers[i].action));
-        sqlite3_free(row);
-    }
-    sqlite3_free(condition);
-    return rc;
-}
-
-static const char *guard_all_rows(policy *p, sqlite3 *db) {
+static const char *make_views(policy *p, sqlite3 *db) {
+    static const char problem[] = "a rule of the policy cannot be set up";
     bool any = false;
     for (size_t i = 0; i < p->nrules; i++) {
-        if (!p->rules[i].rows)
+        const rule *r = &p->rules[i];
+        if (!r->rows)
             continue;
         if (!any && (sqlite3_create_function_v2(db, "perilune_var", 1,
                                                 SQLITE_UTF8 | SQLITE_INNOCUOUS, p,
                                                 sql_variable, NULL, NULL, NULL) ||
                      sqlite3_exec(db, "PRAGMA recursive_triggers = 1", NULL, NULL, NULL)))
-            return "a rule of the policy cannot be set up";
+            return problem;
+        if (!any && has_reserved(db))
+            return "the database has names that are kept for rules on rows";
         any = true;
-        if (guard_rows(db, &p->rules[i]) != SQLITE_OK)
-            return "a rule on rows is not valid, or its table does not exist";
+        if (rows_make_view(db, r->view, r->table, r->rows) != SQLITE_OK)
+            return "a rule on rows is not valid";
     }
     return NULL;
+}
+
+/* The triggers of every table that is there: it may have been made since. */
+static const char *make_triggers(policy *p, sqlite3 *db) {
+    for (size_t i = 0; i < p->nrules; i++) {
+        const rule *r = &p->rules[i];
+        if (r->rows && !p->readonly && rows_has_table(db, r->table) &&
+            rows_make_triggers(db, r->view, r->table, r->rows) != SQLITE_OK)
+            return "a rule on rows is not valid for its table";
+    }
+    return NULL;
+}
+
+/* What the authorizer is not told of is looked for in the text. */
+static const char *compiling(void *ud, void *handle, const char *sql, size_t len) {
+    policy *p = ((guard *)ud)->policy;
+    const char *why = NULL;
+    p->into = NULL;
+    p->selecting = false;
+    if (!p->has_rules)
+        return NULL;
+    if (sqltext_takes_reserved(sql, len))
+        return "the policy keeps this name for its rules";
+    p->internal = true;
+    why = make_triggers(p, handle);
+    p->internal = false;
+    return why;
 }
 
 /* A table is declared: what queries read in its place. */
@@ -578,7 +521,9 @@ static const char *opened(void *ud, void *handle, int how) {
     if (p->sandbox)
         restrain(p, handle);
     sqlite3_exec(handle, "PRAGMA query_only = 0", NULL, NULL, NULL);
-    why = guard_all_rows(p, handle);
+    why = make_views(p, handle);
+    if (!why)
+        why = make_triggers(p, handle);
     if (p->readonly || sqlite3_db_readonly(handle, "main") == 1)
         sqlite3_exec(handle, "PRAGMA query_only = 1", NULL, NULL, NULL);
     p->internal = false;
@@ -595,6 +540,7 @@ void policy_watch(policy *p, guard *g, pl_watch *watch, policy_variable variable
     g->watch_opened = watch->opened;
     watch->opening = opening;
     watch->opened = opened;
+    watch->compiling = compiling;
     watch->authorize = authorize;
     watch->view = view;
 }

@@ -143,6 +143,36 @@ static void plain_sql(void **state) {
               "assert(#x('select * from \"user (rows)\"'):all() == 2)");
 }
 
+/* Names that pass for the view's: the authorizer is told of names, not what they stand
+ * for. */
+static void names(void **state) {
+    as_tenant(
+        *state, 1,
+        "local body = ' AS (SELECT * FROM main.user) SELECT * FROM '\n"
+        "for _, name in ipairs {'user (rows)', 'USER (ROWS)', 'user (rows)x',\n"
+        "    'user (rows) insert', 'user (rows) pass delete'} do\n"
+        "  for _, q in ipairs {'\"\"', '``', '[]', \"''\"} do\n"
+        "    local n = q:sub(1, 1) .. name .. q:sub(2)\n"
+        "    for _, between in ipairs {'', ' ', '/**/', '--x\\n', '\\xEF\\xBB\\xBF',\n"
+        "        '(id, tenant, name, secret)'} do\n"
+        "      refused('WITH ' .. n .. between .. body .. n)\n"
+        "    end\n"
+        "    refused('WITH ' .. n .. ' AS MATERIALIZED (SELECT * FROM main.user) '\n"
+        "      .. 'SELECT * FROM ' .. n)\n"
+        "    refused('SELECT :a(\") FROM (WITH ' .. n .. ' AS NOT/**/MATERIALIZED/**/('\n"
+        "      .. 'SELECT * FROM main.user) SELECT * FROM ' .. n .. ')--\"')\n"
+        "  end\n"
+        "end\n"
+        "refused 'WITH \"user (rows)\" AS (SELECT * FROM user) INSERT INTO user '\n"
+        "refused 'SELECT * FROM (SELECT * FROM main.user) AS \"user (rows)\"'\n"
+        "local q = User.query:cte 'user (rows)'\n"
+        "assert(not pcall(function() return db.session:execute(db.select(q)):all() "
+        "end))\n"
+        "db.session:rollback()\n"
+        "local mine = User.query:cte 'mine'\n"
+        "assert(#db.session:execute(db.select(mine)):all() == 2)");
+}
+
 static void changes(void **state) {
     world *w = *state;
     as_tenant(w, 1,
@@ -173,6 +203,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(queries, open_world, close_world),
         cmocka_unit_test_setup_teardown(plain_sql, open_world, close_world),
+        cmocka_unit_test_setup_teardown(names, open_world, close_world),
         cmocka_unit_test_setup_teardown(changes, open_world, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

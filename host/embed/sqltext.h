@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sqltext.h - what can be seen of a statement before the database compiles it.
+ *
+ * The policy asks: the authorizer is not told of names that a statement gives to its own
+ * parts, and compiling may take longer than running. Nothing here needs a database.
+ */
+#ifndef EMBED_SQLTEXT_H
+#define EMBED_SQLTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Ends the names of views and begins the endings of triggers that rules on rows make. */
+#define SQLTEXT_RESERVED " (rows)"
+
+/* Whether a text gives a reserved name to a common table expression: such a one would
+ * pass for the view of that name. May say so of a text that only looks like it. */
+bool sqltext_takes_reserved(const char *sql, size_t len);
+
+#endif
