@@ -234,6 +234,67 @@ describe("loading of relationships", function()
     end
   end)
 
+  it("drops what was changed in memory with populate_existing", function()
+    local u = db.session:get(User, 3)
+    local p = u.posts[1]
+    local function alter()
+      u.name, p.title = "changed", "changed"
+      u.posts:append(Post { title = "pending" })
+    end
+    local function stored() return u.name, p.title, names(u.posts, "title") end
+    for _, q in ipairs {
+      User.query:populate_existing():options(db.selectinload(User.posts)),
+      User.query:execution_options { populate_existing = true }:options(db.joinedload(User.posts)),
+    } do
+      alter()
+      db.session:no_autoflush(function() q:all() end)
+      assert.same({ "u3", "p32", "p32,p31" }, { stored() })
+      assert.is_false(db.session:is_modified(u))
+      assert.equal(0, #db.session.dirty)
+    end
+    alter()
+    db.session:no_autoflush(function() User.query:all() end)
+    assert.equal("changed", u.name)
+  end)
+
+  it("reads what a many-to-one refers to anew, and takes it from a known object otherwise", function()
+    local p = db.session:get(Post, 1)
+    local u = p.user
+    for _, way in ipairs { "joinedload", "selectinload" } do
+      u.name = "changed"
+      db.session:no_autoflush(function()
+        Post.query:options(db[way](Post.user)):all()
+        assert.equal("changed", u.name)
+        Post.query:populate_existing():options(db[way](Post.user)):all()
+      end)
+      assert.equal("u2", u.name)
+      assert.equal(u, p.user)
+    end
+  end)
+
+  it("leaves what is to be deleted so with populate_existing", function()
+    local u = db.session:get(User, 3)
+    u.posts:clear()
+    db.session:commit()
+    db.session:delete(u)
+    db.session:no_autoflush(function() User.query:populate_existing():all() end)
+    db.session:commit()
+    assert.is_nil(db.session:get(User, 3))
+  end)
+
+  it("gets one object by its key with options", function()
+    local u = User.query:options(db.joinedload(User.posts)):get(3)
+    m.log = {}
+    assert.same({ 2, 0 }, { #u.posts, #m.log })
+    u.name = "changed"
+    db.session:no_autoflush(function()
+      assert.equal("changed", User.query:options(db.joinedload(User.posts)):get(3).name)
+      assert.equal(u, User.query:populate_existing():get(3))
+    end)
+    assert.equal("u3", u.name)
+    assert.is_nil(User.query:populate_existing():get(99))
+  end)
+
   it("takes the rows of a join of the query with contains_eager", function()
     local q = User.query:outerjoin(User.posts):order_by(User.id, Post.id:desc())
       :options(db.contains_eager(User.posts):joinedload(Post.tags))

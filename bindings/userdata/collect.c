@@ -327,7 +327,7 @@ static void follow_key(plua_unit *u, int idx, pl_object *o, pl_relation *r) {
         check(u, pl_flush_relink(u->f, r, o, err(u)));
         return;
     }
-    if (plua_lacks_relation(L, idx, o, r, false))
+    if (plua_lacks_relation(L, idx, o, r))
         plua_load_for_flush(L, idx, o, r);
     plua_relation_peek(L, idx, o, r);
     if (plua_test_collection(L, -1))

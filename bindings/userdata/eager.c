@@ -199,7 +199,7 @@ static void note(lua_State *L, int list, int item) {
 static bool is_wanted(lua_State *L, const plua_eager *e, int idx, plua_collection *c) {
     if (c->owner->session != e->s->cell)
         return false;
-    return e->existing || !plua_collection_current(L, idx, c);
+    return !plua_collection_current(L, idx, c);
 }
 
 /* The list of a parent that the rows fill, NULL when it has what it needs. */
@@ -235,18 +235,12 @@ static void fill_list(lua_State *L, plua_eager *e, plua_joinload *j, int parent,
 }
 
 /* The first row of a parent tells. */
-static void fill_scalar(lua_State *L, const plua_eager *e, plua_joinload *j, int parent,
-                        pl_object *o) {
+static void fill_scalar(lua_State *L, plua_joinload *j, int parent, pl_object *o) {
     if (o == j->last)
         return;
     j->last = o;
     plua_relation_peek(L, parent, o, j->relation);
     bool known = !lua_isnil(L, -1);
-    if (known && e->existing) {
-        plua_relation_old(L, parent, o, j->relation);
-        known = !lua_isnil(L, -1);
-        lua_pop(L, 1);
-    }
     lua_pop(L, 1);
     if (known)
         return;
@@ -276,7 +270,7 @@ static void read_join(lua_State *L, plua_eager *e, plua_joinload *j, int root,
     if (j->relation->uselist)
         fill_list(L, e, j, parent, o);
     else
-        fill_scalar(L, e, j, parent, o);
+        fill_scalar(L, j, parent, o);
 }
 
 void plua_eager_row(lua_State *L, plua_eager *e, int root, const pl_slot *columns) {
@@ -306,14 +300,14 @@ static void end_lists(lua_State *L, const plua_joinload *j) {
 }
 
 /* Pushes those in the list at `list` that lack a relationship. */
-static void push_lacking(lua_State *L, int list, const pl_relation *r, bool existing) {
+static void push_lacking(lua_State *L, int list, const pl_relation *r) {
     lua_newtable(L);
     int out = lua_gettop(L);
     lua_Integer n = (lua_Integer)lua_rawlen(L, list), found = 0;
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, list, i);
         pl_object *o = plua_test_instance(L, -1);
-        if (o && plua_lacks_relation(L, out + 1, o, r, existing))
+        if (o && plua_lacks_relation(L, out + 1, o, r))
             lua_rawseti(L, out, ++found);
         else
             lua_pop(L, 1);
@@ -344,10 +338,11 @@ static void load_own(lua_State *L, plua_session *s, int list, int level,
             continue;
         if (!loads_now(way, m == v->mapper ? with : NULL))
             continue;
-        push_lacking(L, list, r, with && with->existing);
+        push_lacking(L, list, r);
         if (lua_rawlen(L, -1) > 0) {
             plua_note_relation(L, r, "eager");
             plua_related q = {.r = r, .step = step, .level = level};
+            q.existing = with ? with->existing : 0;
             if (way == PLUA_O_SUBQUERY && with && !with->batched && is_root(with, v))
                 q.origin = with;
             plua_load_related(L, s, &q, top + 1);

@@ -54,9 +54,9 @@ typedef struct plua_eager {
     plua_joinload *joins, **lastjoin;
     int nlists; /* joined to-many relationships */
     uint32_t run_number;
-    bool existing; /* populate_existing */
-    bool batched;  /* the rows are read in several parts */
-    int params;    /* stack: table of named parameters, or 0 */
+    bool batched; /* the rows are read in several parts */
+    int existing; /* of the makers: see materialize.h */
+    int params;   /* stack: table of named parameters, or 0 */
 } plua_eager;
 
 /*

@@ -11,6 +11,7 @@
 #include "userdata/cursor.h"
 #include "userdata/eager.h"
 #include "userdata/history.h"
+#include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/materialize.h"
 #include "userdata/model.h"
@@ -154,8 +155,12 @@ static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int
     int total = pl_stmt_column_count(r->cursor->stmt);
     r->columns = lua_newuserdatauv(L, (size_t)total * sizeof(pl_slot) + 1, 0);
     plua_execution_option(L, idx, "populate_existing");
-    bool existing = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    int existing = lua_toboolean(L, -1) ? lua_gettop(L) : 0;
+    if (existing)
+        plua_push_weak_table(L, "k");
+    else
+        lua_pushnil(L);
+    lua_replace(L, -2);
     r->expected = rows_expected(lua_touserdata(L, idx));
     for (int i = 0; i < r->nmakers; i++) {
         r->makers[i].existing = existing;
@@ -465,18 +470,47 @@ static int get(lua_State *L, plua_session *s, pl_mapper *m, int modelidx, int id
         values[0] = (pl_slot){.tag = PL_INT, .v.i = lua_tointeger(L, idx)};
     else
         key_values(L, m, idx, values);
-    plua_get(L, s, m, modelidx, values, false);
+    plua_get(L, s, m, modelidx, values);
     return 1;
+}
+
+/* The query at 1 has options: with them, unless the object with the key at 2 is known. */
+static int get_with_options(lua_State *L, plua_session *s, pl_mapper *m) {
+    pl_slot values[PL_MAX_KEY];
+    plua_execution_option(L, 1, "populate_existing");
+    bool existing = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    key_values(L, m, 2, values);
+    plua_identity_map(L, s, m);
+    plua_push_key_values(L, values, m->npk);
+    if (lua_rawget(L, -2) != LUA_TNIL && !existing) {
+        plua_get(L, s, m, 0, values);
+        return 1;
+    }
+    lua_getfield(L, 1, "filter_by");
+    lua_pushvalue(L, 1);
+    lua_createtable(L, 0, m->npk);
+    for (int i = 0; i < m->npk; i++) {
+        const pl_attr *a = &m->attrs[m->pk[i]];
+        plua_push_slot(L, a->type, &values[i], NULL);
+        lua_setfield(L, -2, a->name);
+    }
+    lua_call(L, 2, 1);
+    lua_replace(L, 1);
+    lua_settop(L, 1);
+    return query_one_or_none(L);
 }
 
 static int query_get(lua_State *L) {
     pl_node *n = check_query(L, "get");
     pl_mapper *m = plua_statement_target(n, NULL);
-    while (n->flags & PL_NF_INTERNAL) /* what inheritance put over the select */
-        n = n->kids[0];
+    bool options = false;
+    for (; n->flags & PL_NF_INTERNAL || n->kind == PL_N_OPTION; n = n->kids[0])
+        options = options || n->kind == PL_N_OPTION; /* else inheritance put it there */
     if (!m || n->kind != PL_N_SELECT)
         plua_raise(L, PL_EINVALID, "get() is for a plain Model.query");
-    return get(L, query_session(L, 1), m, 0, 2);
+    plua_session *s = query_session(L, 1);
+    return options ? get_with_options(L, s, m) : get(L, s, m, 0, 2);
 }
 
 static pl_mapper *check_mapper(lua_State *L, int idx) {

@@ -45,7 +45,7 @@ static pl_node *build(lua_State *L, pl_arena *a, pl_mapper *m, pl_node *entity,
 /* ---- any model --------------------------------------------------------------------- */
 
 static void get_by_query(lua_State *L, plua_session *s, pl_mapper *m,
-                         const pl_slot *values, bool refresh) {
+                         const pl_slot *values) {
     int top = lua_gettop(L);
     pl_arena *a = plua_arena(L);
     pl_node *entity = need(L, pl_mapper_entity(a, m, NULL, false));
@@ -55,7 +55,6 @@ static void get_by_query(lua_State *L, plua_session *s, pl_mapper *m,
     plua_cursor *cursor = plua_cursor_open(L, s, 0, e ? e->run : stmt, 0);
     plua_maker k;
     plua_maker_begin(L, &k, s, entity, 0);
-    k.existing = refresh;
     if (e)
         plua_eager_begin(L, e, &k, 1, (int)entity->nkids);
     int n = pl_stmt_column_count(cursor->stmt);
@@ -201,18 +200,18 @@ static bool flushed_meanwhile(lua_State *L, int map, const pl_slot *values,
 }
 
 void plua_get(lua_State *L, plua_session *s, pl_mapper *m, int modelidx,
-              const pl_slot *values, bool refresh) {
+              const pl_slot *values) {
     int top = lua_gettop(L);
     plua_identity_map(L, s, m);
     plua_push_key_values(L, values, m->npk);
     lua_rawget(L, -2);
     pl_object *o = lua_touserdata(L, -1);
-    if (o && !refresh) {
+    if (o) {
         known(L, m, o);
     } else {
         if (s->autoflush && s->npins > 0) {
             plua_session_autoflush(L, s);
-            if (!o && flushed_meanwhile(L, top + 1, values, m)) {
+            if (flushed_meanwhile(L, top + 1, values, m)) {
                 lua_replace(L, top + 1);
                 lua_settop(L, top + 1);
                 return;
@@ -223,10 +222,10 @@ void plua_get(lua_State *L, plua_session *s, pl_mapper *m, int modelidx,
         else
             plua_push_model(L, m);
         plua_model *model = lua_touserdata(L, -1);
-        if (!o && !model->instance_events && is_plain(model))
+        if (!model->instance_events && is_plain(model))
             get_plain(L, s, model, top + 3, top + 1, values);
         else
-            get_by_query(L, s, m, values, refresh);
+            get_by_query(L, s, m, values);
     }
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);

@@ -378,7 +378,7 @@ void plua_identity_of(lua_State *L, const pl_object *o, const pl_relation *r) {
 /* ---- relationships ----------------------------------------------------------------- */
 
 static bool lacks_relation(lua_State *L, int idx, pl_object *o, const void *what) {
-    return plua_lacks_relation(L, idx, o, what, false);
+    return plua_lacks_relation(L, idx, o, what);
 }
 
 __attribute__((noreturn)) static void refuse_load(lua_State *L, const pl_object *o,

@@ -46,6 +46,6 @@ void plua_json_scan(lua_State *L, int idx, pl_object *o);
 /* An instance by identity: from the map or the database; pushes it or nil. `values` are
 ** the key's slots; m's model stands at modelidx (0: it is not at hand). [-0, +1, v] */
 void plua_get(lua_State *L, plua_session *s, pl_mapper *m, int modelidx,
-              const pl_slot *values, bool refresh);
+              const pl_slot *values);
 
 #endif

@@ -174,7 +174,7 @@ static pl_object *make_new(lua_State *L, plua_maker *k, const pl_slot *row) {
     return o;
 }
 
-/* Writes the row's values over an instance that is stale or wanted anew. */
+/* Writes the row's values over an instance that lacks them. */
 static void overwrite(lua_State *L, plua_maker *k, int idx, pl_object *o,
                       const pl_slot *row) {
     bool stale = !pl_object_fresh(o);
@@ -185,9 +185,7 @@ static void overwrite(lua_State *L, plua_maker *k, int idx, pl_object *o,
             continue;
         pl_slot *base = &plua_base(o)[slot];
         bool changed = (o->slots[slot].flags & PL_SLOT_CHANGED) != 0;
-        if (pl_slot_same(base, &row[i]) || (changed && !k->existing))
-            continue;
-        if (!stale && !k->existing && base->tag != PL_UNSET)
+        if (pl_slot_same(base, &row[i]) || changed || (!stale && base->tag != PL_UNSET))
             continue;
         plua_instance_store(L, idx, o, slot, &row[i]);
         o->slots[slot].flags = 0;
@@ -199,6 +197,22 @@ static void overwrite(lua_State *L, plua_maker *k, int idx, pl_object *o,
         o->status &= ~(uint32_t)PL_OBJ_PARTIAL;
     o->epoch = k->s->cell->epoch;
     o->status &= ~(uint32_t)PLUA_OBJ_EXPIRED;
+}
+
+/* With populate_existing, an instance that the result has for the first time begins anew:
+** what was changed or loaded is forgotten, but not that it is to be deleted. */
+static void begin_anew(lua_State *L, const plua_maker *k, int idx, pl_object *o) {
+    lua_pushvalue(L, idx);
+    bool met = lua_rawget(L, k->existing) != LUA_TNIL;
+    lua_pop(L, 1);
+    if (met)
+        return;
+    lua_pushvalue(L, idx);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, k->existing);
+    if (!(o->status & PL_OBJ_DELETING))
+        plua_session_unpin(L, k->s, o);
+    plua_instance_expire(L, idx, o);
 }
 
 pl_object *plua_make(lua_State *L, plua_maker *k, const pl_slot *columns) {
@@ -214,7 +228,9 @@ pl_object *plua_make(lua_State *L, plua_maker *k, const pl_slot *columns) {
     pl_object *o = lua_touserdata(L, -1);
     if (k->detached)
         return o;
-    if (!pl_object_fresh(o) || k->existing || (o->status & PL_OBJ_PARTIAL))
+    if (k->existing)
+        begin_anew(L, k, lua_gettop(L), o);
+    if (!pl_object_fresh(o) || (o->status & PL_OBJ_PARTIAL))
         overwrite(L, k, lua_gettop(L), o, row);
     return o;
 }

@@ -25,10 +25,10 @@ typedef struct plua_maker {
     uint16_t pkcol[PL_MAX_KEY]; /* column (from first) of each key part */
     int discriminator;          /* column of polymorphic_on, -1 when there is none */
     int map, meta;
+    int existing; /* populate_existing: set of the instances read anew so far; else 0 */
     plua_writer writer;
     bool partial;  /* some slots are not among the columns */
     bool family;   /* some columns are of mappers below */
-    bool existing; /* overwrite instances that are there (populate_existing) */
     bool detached; /* make instances that belong to no session */
     bool events;   /* somebody listens to loads */
     bool single;   /* option: lazy loads of these one by one */

@@ -385,6 +385,18 @@ static int query_execution_options(lua_State *L) {
     return 1;
 }
 
+/*** Instances that are known already are read anew, what was changed in them is dropped.
+@function Query:populate_existing
+@treturn Query */
+static int query_populate_existing(lua_State *L) {
+    plua_self_query(L, "populate_existing");
+    lua_settop(L, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, 2, "populate_existing");
+    return query_execution_options(L);
+}
+
 /* Replaces the statement at cur by the one its clause was put over. */
 static void go_back(lua_State *L, int cur) {
     lua_getiuservalue(L, cur, 1);
@@ -415,6 +427,7 @@ void plua_execution_option(lua_State *L, int stmt, const char *name) {
 
 const luaL_Reg plua_option_methods[] = {{"options", query_options},
                                         {"execution_options", query_execution_options},
+                                        {"populate_existing", query_populate_existing},
                                         {NULL, NULL}};
 
 int plua_open_option(lua_State *L) {

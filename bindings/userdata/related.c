@@ -415,6 +415,7 @@ static void load_batch(lua_State *L, batch *b, int keep) {
     if (e)
         entity = e->roots[0].entity;
     plua_maker_begin(L, &k, b->s, entity, first);
+    k.existing = b->q->existing;
     b->checked = b->r->secondary != NULL;
     if (e) {
         plua_eager_begin(L, e, &k, 1, first + (int)entity->nkids);
@@ -442,9 +443,9 @@ static void load_batches(lua_State *L, batch *b, int keep) {
 
 /* ---- many to one, by the target's key ---------------------------------------------- */
 
-/* Pushes a list of one object per distinct foreign key that is not in the identity map.
- */
-static void push_wanted(lua_State *L, int parents, const pl_relation *r) {
+/* Pushes a list of one object per distinct foreign key that is not in the identity map,
+** or with `anew` of each. */
+static void push_wanted(lua_State *L, int parents, const pl_relation *r, bool anew) {
     lua_newtable(L);
     int wanted = lua_gettop(L);
     lua_newtable(L);
@@ -454,7 +455,7 @@ static void push_wanted(lua_State *L, int parents, const pl_relation *r) {
         lua_rawgeti(L, parents, i);
         const pl_object *o = lua_touserdata(L, -1);
         plua_identity_of(L, o, r);
-        bool known = !lua_isnil(L, -1);
+        bool known = !anew && !lua_isnil(L, -1);
         for (size_t k = 0; k < r->npairs; k++)
             values[k] = o->slots[r->pairs[k].local_slot];
         plua_push_key_values(L, values, (int)r->npairs);
@@ -490,7 +491,7 @@ static void load_scalars(lua_State *L, batch *b) {
     int parents = b->parents;
     b->to_one = true;
     b->nkey = (int)b->r->npairs;
-    push_wanted(L, parents, b->r);
+    push_wanted(L, parents, b->r, b->q->existing != 0);
     b->parents = lua_gettop(L);
     lua_newtable(L); /* keeps what was read until somebody has it */
     load_batches(L, b, b->parents + 1);
@@ -535,23 +536,17 @@ void plua_load_related(lua_State *L, plua_session *s, const plua_related *given,
     lua_settop(L, top);
 }
 
-bool plua_lacks_relation(lua_State *L, int idx, pl_object *o, const pl_relation *r,
-                         bool existing) {
+bool plua_lacks_relation(lua_State *L, int idx, pl_object *o, const pl_relation *r) {
     if (pl_object_state(o) != PL_PERSISTENT || !pl_mapper_is(o->mapper, r->mapper))
         return false;
     for (size_t i = 0; r->simple && i < r->npairs; i++)
         if (plua_base(o)[r->pairs[i].local_slot].tag == PL_UNSET)
             return false; /* deferred: the touch of this one loads it */
     plua_relation_peek(L, idx, o, r);
-    bool lacks = lua_isnil(L, -1) || (existing && !r->uselist);
-    plua_collection *c = lua_isnil(L, -1) ? NULL : plua_test_collection(L, -1);
+    bool lacks = lua_isnil(L, -1);
+    plua_collection *c = lacks ? NULL : plua_test_collection(L, -1);
     if (c)
-        lacks = existing || !plua_collection_current(L, lua_gettop(L), c);
+        lacks = !plua_collection_current(L, lua_gettop(L), c);
     lua_pop(L, 1);
-    if (lacks && existing && !r->uselist) {
-        plua_relation_old(L, idx, o, r);
-        lacks = lua_isnil(L, -1);
-        lua_pop(L, 1);
-    }
     return lacks;
 }
