@@ -174,7 +174,7 @@ describe("a full collection", function()
     end)
     assert.equal(0, perilune._debug.open_statements())
     local step = coroutine.wrap(function()
-      for user in User.query:each() do coroutine.yield(user) end
+      for user in User.query:each(2) do coroutine.yield(user) end
     end)
     step()
     assert.equal(1, perilune._debug.open_statements())

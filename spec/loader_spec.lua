@@ -442,6 +442,21 @@ describe("loading of relationships", function()
     assert.is_true(#m.log <= 1 + 4, #m.log)
   end)
 
+  it("streams in batches whose objects load together what is touched", function()
+    for size, expect in pairs { [2] = 1 + 3, [5] = 1 + 1, [500] = 1 + 1 } do
+      db.session:expunge_all()
+      m.log = {}
+      local seen = {}
+      for u in User.query:order_by(User.id):each(size) do seen[#seen + 1] = #u.posts .. u.bio end
+      assert.equal("0b1 1b2 2b3 3b4 4b5", table.concat(seen, " "))
+      assert.equal(1 + 2 * (expect - 1), #m.log, size)
+    end
+    db.session:expunge_all()
+    m.log = {}
+    for p in Post.query:each() do assert.is_truthy(p.user.name) end
+    assert.equal(2, #m.log)
+  end)
+
   it("streams in constant memory with what is loaded along", function()
     local big = perilune.open "sqlite://"
     local Box = big.Model "Box" { id = big.Column { big.Integer, primary_key = true },

@@ -360,16 +360,6 @@ void plua_load_eagerly(lua_State *L, plua_session *s, int list, int level,
         load_own(L, s, list, level, v->mapper, with);
 }
 
-bool plua_eager_later(lua_State *L, const plua_eager *e) {
-    for (int i = 0; i < e->nroots; i++)
-        if (e->roots[i].later)
-            return true;
-    for (const plua_joinload *j = e->joins; j; j = j->next)
-        if (lua_istable(L, j->slots + SLOT_MET))
-            return true;
-    return false;
-}
-
 static void forget(lua_State *L, int list) {
     lua_newtable(L);
     lua_replace(L, list);

@@ -83,9 +83,6 @@ static inline bool plua_eager_repeats(const plua_eager *e) {
     return e->nlists > 0;
 }
 
-/* Whether something is loaded when the rows are there. [-0, +0, -] */
-bool plua_eager_later(lua_State *L, const plua_eager *e);
-
 /* Forgets the objects of the rows read so far: others follow. [-0, +0, m] */
 void plua_eager_again(lua_State *L, plua_eager *e);
 

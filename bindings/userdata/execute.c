@@ -49,7 +49,7 @@ typedef struct run {
     plua_eager *eager;
     size_t expected;   /* rows, or 0: not known */
     bool unique;       /* an entity that several rows repeat counts once */
-    lua_Integer batch; /* rows that each() reads before it gives them; 0: one by one */
+    lua_Integer batch; /* rows that each() reads before it gives them */
     int queue;         /* stack: items of these rows, */
     lua_Integer queued, given;
 } run;
@@ -548,7 +548,8 @@ static void push_items(lua_State *L, run *r) {
     }
 }
 
-/* Reads the next rows, and loads what is to be loaded along for all of them. */
+/* Reads the next rows, and loads what is to be loaded along for all of them. What came
+** together is in the queue until the next rows are, for what is touched later. */
 static void fill_queue(lua_State *L, run *r) {
     int top = lua_gettop(L);
     lua_newtable(L);
@@ -560,54 +561,45 @@ static void fill_queue(lua_State *L, run *r) {
             lua_rawseti(L, r->queue, r->queued + i);
         r->queued += r->nitems;
     }
-    plua_eager_finish(L, r->eager, r->queue);
-    plua_eager_again(L, r->eager);
+    if (r->eager) {
+        plua_eager_finish(L, r->eager, r->queue);
+        plua_eager_again(L, r->eager);
+    }
     lua_settop(L, top);
 }
 
-/* Pushes the items of the next row; false at the end. */
-static bool push_next(lua_State *L, run *r) {
-    if (r->batch == 0) {
-        if (!next(L, r))
-            return false;
-        push_items(L, r);
-        if (r->eager)
-            plua_eager_again(L, r->eager);
-        return true;
+/* Fills the queue: upvalue 2 of the iterator has the stack of the run. */
+static void fill_each(lua_State *L, run *r) {
+    int n = (int)lua_tointeger(L, lua_upvalueindex(3));
+    luaL_checkstack(L, n + 20, "each");
+    for (int i = 1; i <= n; i++)
+        lua_rawgeti(L, lua_upvalueindex(2), i);
+    fill_queue(L, r);
+    for (int i = 1; i <= n; i++) {
+        lua_pushvalue(L, i);
+        lua_rawseti(L, lua_upvalueindex(2), i);
     }
-    if (r->given == r->queued)
-        fill_queue(L, r);
-    if (r->given == r->queued)
-        return false;
-    for (int i = 0; i < r->nitems; i++)
-        lua_rawgeti(L, r->queue, ++r->given);
-    return true;
+    lua_settop(L, 0);
 }
 
 /* Upvalue 1: the run; 2: table that holds its stack; 3: how many values that has. */
 static int each_next(lua_State *L) {
     run *r = lua_touserdata(L, lua_upvalueindex(1));
     lua_settop(L, 0);
-    lua_Integer n = lua_tointeger(L, lua_upvalueindex(3));
-    luaL_checkstack(L, (int)n + 20, "each");
-    for (lua_Integer i = 1; i <= n; i++)
-        lua_rawgeti(L, lua_upvalueindex(2), i);
-    if (r->cursor->stmt && r->cursor->s->closed) {
+    if (r->cursor->s->closed && (r->cursor->stmt || r->given < r->queued)) {
         plua_cursor_close(r->cursor);
+        r->given = r->queued;
         plua_raise(L, PL_ERESOURCECLOSED, "This result object is closed: its session is");
     }
-    int top = lua_gettop(L);
-    if (!push_next(L, r))
+    if (r->given == r->queued && r->cursor->stmt)
+        fill_each(L, r);
+    if (r->given == r->queued)
         return 0;
-    for (int i = 1; r->eager && i <= n; i++) { /* it keeps more there than pages */
-        lua_pushvalue(L, i);
-        lua_rawseti(L, lua_upvalueindex(2), i);
-    }
-    for (int i = 0; i < r->nmakers && !r->eager; i++) {
-        lua_pushvalue(L, r->makers[i].writer.pageidx);
-        lua_rawseti(L, lua_upvalueindex(2), r->makers[i].writer.pageidx);
-    }
-    return lua_gettop(L) - top;
+    luaL_checkstack(L, r->nitems + 1, "each");
+    lua_rawgeti(L, lua_upvalueindex(2), r->queue);
+    for (int i = 0; i < r->nitems; i++)
+        lua_rawgeti(L, 1, ++r->given);
+    return r->nitems;
 }
 
 /*
@@ -622,12 +614,11 @@ static int start_each(lua_State *L) {
     if (r->eager && plua_eager_repeats(r->eager))
         plua_raise_hint(L, PL_EINVALID, "use selectinload, or :all()",
                         "each() cannot stream a joined eager load of a list");
-    if (r->eager && plua_eager_later(L, r->eager)) {
+    if (r->eager)
         r->eager->batched = true;
-        r->batch = batch;
-        lua_pushnil(L);
-        r->queue = lua_gettop(L);
-    }
+    r->batch = batch;
+    lua_pushnil(L);
+    r->queue = lua_gettop(L);
     int n = lua_gettop(L);
     int runidx = 3;
     lua_createtable(L, n, 0);
