@@ -212,7 +212,6 @@ static int64_t run(lua_State *L, plua_session *s, feed *f) {
     for (int i = 0; i < f->ncolumns; i++)
         columns[i] = f->m->attrs[f->slots[i]].column;
     pl_conn *conn = plua_session_conn(L, s, plua_engine_of(t), true);
-    uint64_t before = pl_conn_write_count(conn);
     pl_code code = pl_bulk_insert(conn, &pl_dialect_sqlite, t, columns,
                                   (size_t)f->ncolumns, next_row, f, &count, plua_err(L));
     if (code != PL_OK) {
@@ -220,7 +219,7 @@ static int64_t run(lua_State *L, plua_session *s, feed *f) {
         pl_blame_statement(f->m->registry, PL_FLUSH_INSERT, t->name, &plua_rt(L)->err);
     }
     plua_check(L, code);
-    plua_session_wrote(s, conn, before);
+    s->raw_writes = true; /* the rows may belong into lists that are loaded */
     return count;
 }
 

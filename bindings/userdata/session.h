@@ -30,13 +30,14 @@ enum { PLUA_MAX_BINDS = 8 };
 
 typedef struct plua_bind {
     plua_engine *engine;
-    plua_site *site; /* where conn goes back to */
-    pl_conn *conn;   /* NULL until first used */
-    int64_t version; /* data_version when the last transaction ended, -1 unknown */
-    uint64_t writes; /* pl_conn_write_count when last looked at */
-    int depth;       /* savepoints open on it */
-    bool recorded;   /* the transaction is on record, see history.h */
-    bool unused;     /* begun by the script, and nothing has run in it yet */
+    plua_site *site;     /* where conn goes back to */
+    pl_conn *conn;       /* NULL until first used */
+    int64_t version;     /* data_version when the last transaction ended, -1 unknown */
+    uint64_t writes;     /* pl_conn_write_count when last looked at */
+    uint64_t aftermaths; /* pl_conn_aftermath_count when the last transaction began */
+    int depth;           /* savepoints open on it */
+    bool recorded;       /* the transaction is on record, see history.h */
+    bool unused;         /* begun by the script, and nothing has run in it yet */
 } plua_bind;
 
 typedef struct plua_session {

@@ -33,18 +33,22 @@ static plua_bind *find_bind(lua_State *L, plua_session *s, plua_engine *e) {
 
 /*
 ** After a transaction ended, values loaded before are confirmed without reading them
-** again when nobody else wrote since and nothing went past the unit of work.
+** again when nobody else wrote since, nothing went past the unit of work, and the
+*database
+** did nothing of its own when that wrote.
 */
 static void revalidate(plua_session *s, plua_bind *b) {
     int64_t version = pl_conn_data_version(b->conn);
     uint64_t writes = pl_conn_write_count(b->conn);
+    uint64_t aftermaths = pl_conn_aftermath_count(b->conn);
     if (s->revalidate && s->nbinds == 1 && b->version == version && b->writes == writes &&
-        !s->raw_writes)
+        b->aftermaths == aftermaths && !s->raw_writes)
         s->cell->epoch = s->saved_epoch;
     s->revalidate = false;
     s->raw_writes = false;
     b->version = version;
     b->writes = writes;
+    b->aftermaths = aftermaths;
 }
 
 /* An explicit begin has used nothing yet: what it may still begin as is left open, and so

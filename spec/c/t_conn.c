@@ -283,6 +283,35 @@ static void test_begin_modes(void **state) {
     assert_int_equal(integer(f, c, "SELECT count(*) FROM t"), 1);
 }
 
+/* Rows that triggers and foreign keys change are told from a statement's own. */
+static void test_aftermath(void **state) {
+    fixture *f = *state;
+    pl_conn *c = open_memory(f);
+    pl_conn_exec(c,
+                 "CREATE TABLE p (a PRIMARY KEY, n);"
+                 "CREATE TABLE c (a REFERENCES p ON UPDATE CASCADE ON DELETE CASCADE);"
+                 "CREATE TABLE log (a);"
+                 "CREATE TRIGGER t AFTER UPDATE OF n ON p BEGIN"
+                 " INSERT INTO log VALUES (new.n); END;",
+                 &f->err);
+    exec(f, c, "INSERT INTO p VALUES (1, 1), (2, 2)");
+    exec(f, c, "INSERT INTO c VALUES (1), (1)");
+    exec(f, c, "UPDATE p SET a = 3 WHERE a = 2");
+    assert_int_equal(pl_conn_aftermath_count(c), 0);
+    exec(f, c, "UPDATE p SET a = 4 WHERE a = 1");
+    assert_int_equal(pl_conn_aftermath_count(c), 1);
+    exec(f, c, "UPDATE p SET n = 5 WHERE a = 3");
+    assert_int_equal(pl_conn_aftermath_count(c), 2);
+    exec(f, c, "UPDATE p SET n = 5 WHERE a = 99");
+    assert_int_equal(integer(f, c, "UPDATE p SET a = 5 WHERE a = 4 RETURNING a"), 5);
+    assert_int_equal(pl_conn_aftermath_count(c), 3);
+    exec(f, c, "DELETE FROM p WHERE a = 3");
+    assert_int_equal(pl_conn_aftermath_count(c), 3);
+    exec(f, c, "DELETE FROM p");
+    assert_int_equal(pl_conn_aftermath_count(c), 4);
+    assert_int_equal(pl_conn_write_count(c), 13);
+}
+
 /* What the Python driver's own transactions get wrong: all of it is undone. */
 static void test_real_transactions(void **state) {
     fixture *f = *state;
@@ -634,16 +663,27 @@ static void test_mock_lost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(test_cache),          FIXTURE_TEST(test_eviction),
-        FIXTURE_TEST(test_texts),          FIXTURE_TEST(test_runs),
-        FIXTURE_TEST(test_short_texts),    FIXTURE_TEST(test_schema_change),
-        FIXTURE_TEST(test_closed),         FIXTURE_TEST(test_references),
-        FIXTURE_TEST(test_begin_modes),    FIXTURE_TEST(test_real_transactions),
-        FIXTURE_TEST(test_savepoints),     FIXTURE_TEST(test_open_reader),
-        FIXTURE_TEST(test_upgrade),        FIXTURE_TEST(test_commit_busy),
-        FIXTURE_TEST(test_lost),           FIXTURE_TEST(test_processes),
-        FIXTURE_TEST(test_opened_at_once), FIXTURE_TEST(test_no_memory),
-        FIXTURE_TEST(test_mock),           FIXTURE_TEST(test_mock_lost),
+        FIXTURE_TEST(test_cache),
+        FIXTURE_TEST(test_eviction),
+        FIXTURE_TEST(test_texts),
+        FIXTURE_TEST(test_runs),
+        FIXTURE_TEST(test_short_texts),
+        FIXTURE_TEST(test_schema_change),
+        FIXTURE_TEST(test_closed),
+        FIXTURE_TEST(test_references),
+        FIXTURE_TEST(test_begin_modes),
+        FIXTURE_TEST(test_aftermath),
+        FIXTURE_TEST(test_real_transactions),
+        FIXTURE_TEST(test_savepoints),
+        FIXTURE_TEST(test_open_reader),
+        FIXTURE_TEST(test_upgrade),
+        FIXTURE_TEST(test_commit_busy),
+        FIXTURE_TEST(test_lost),
+        FIXTURE_TEST(test_processes),
+        FIXTURE_TEST(test_opened_at_once),
+        FIXTURE_TEST(test_no_memory),
+        FIXTURE_TEST(test_mock),
+        FIXTURE_TEST(test_mock_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

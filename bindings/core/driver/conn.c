@@ -203,6 +203,10 @@ uint64_t pl_conn_write_count(const pl_conn *c) {
     return c->writes;
 }
 
+uint64_t pl_conn_aftermath_count(const pl_conn *c) {
+    return c->aftermaths;
+}
+
 pl_code pl_conn_function(pl_conn *c, const char *name, int nargs, bool deterministic,
                          pl_sqlfunc fn, void *ud, void (*destroy)(void *),
                          pl_error *err) {

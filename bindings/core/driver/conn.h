@@ -117,5 +117,8 @@ bool pl_conn_is_deferred(const pl_conn *c); /* options.deferred */
 int64_t pl_conn_data_version(pl_conn *c);
 /* Statements so far that were not read-only. */
 uint64_t pl_conn_write_count(const pl_conn *c);
+/* How many of them made the database change rows besides, by triggers or by actions of
+ * foreign keys. */
+uint64_t pl_conn_aftermath_count(const pl_conn *c);
 
 #endif

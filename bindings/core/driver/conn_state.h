@@ -50,7 +50,8 @@ struct pl_conn {
     atomic_bool interrupted;
     pl_conn_hooks hooks;
     pl_conn_stats stats;
-    uint64_t writes;
+    uint64_t writes, aftermaths;
+    int64_t total; /* the driver's total_changes when the last write began */
     pl_transaction tx;
     pl_stmt_cache cache;
     pl_link open; /* statements checked out */

@@ -105,8 +105,9 @@ typedef struct pl_driver {
     int (*parameter_index)(void *stmt, const char *name); /* 1-based, 0 when unknown */
     bool (*readonly)(void *stmt);
     void (*reset)(void *stmt);
-    void (*unbind)(void *stmt); /* forget the bindings of a statement that was reset */
-    int64_t (*changes)(void *db);
+    void (*unbind)(void *stmt);   /* forget the bindings of a statement that was reset */
+    int64_t (*changes)(void *db); /* rows that the last statement changed itself */
+    int64_t (*total_changes)(void *db); /* rows so far, triggers' and cascades' too */
     int64_t (*last_id)(void *db);
     bool (*in_transaction)(void *db);
     int64_t (*data_version)(void *db); /* changes when another connection wrote */

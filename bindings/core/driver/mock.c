@@ -239,8 +239,10 @@ static void take_effect(mock_stmt *s) {
         m->in_transaction = false;
     if (insert)
         m->last_id++;
-    if (insert || begins(s->sql, "UPDATE") || begins(s->sql, "DELETE"))
+    if (insert || begins(s->sql, "UPDATE") || begins(s->sql, "DELETE")) {
         m->changes = script && script->changes >= 0 ? script->changes : 1;
+        m->total_changes += m->changes;
+    }
 }
 
 static pl_step start(mock_stmt *s, pl_error *err) {
@@ -341,6 +343,10 @@ static int64_t mock_changes(void *db) {
     return ((pl_mock *)db)->changes;
 }
 
+static int64_t mock_total_changes(void *db) {
+    return ((pl_mock *)db)->total_changes;
+}
+
 static int64_t mock_last_id(void *db) {
     return ((pl_mock *)db)->last_id;
 }
@@ -397,6 +403,7 @@ const pl_driver pl_driver_mock = {
     .reset = mock_reset,
     .unbind = mock_unbind,
     .changes = mock_changes,
+    .total_changes = mock_total_changes,
     .last_id = mock_last_id,
     .in_transaction = mock_in_transaction,
     .data_version = mock_data_version,

@@ -42,6 +42,7 @@ typedef struct pl_mock {
     int connections;
     int64_t last_id;
     int64_t changes;
+    int64_t total_changes;
     int64_t data_version;
     bool in_transaction;
     bool triggers; /* what has_triggers says */

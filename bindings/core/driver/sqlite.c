@@ -245,6 +245,10 @@ static int64_t sqlite_changes(void *p) {
     return sqlite3_changes64(((pl_sqlite *)p)->handle);
 }
 
+static int64_t sqlite_total_changes(void *p) {
+    return sqlite3_total_changes64(((pl_sqlite *)p)->handle);
+}
+
 static int64_t sqlite_last_id(void *p) {
     return sqlite3_last_insert_rowid(((pl_sqlite *)p)->handle);
 }
@@ -337,6 +341,7 @@ const pl_driver pl_driver_sqlite = {
     .reset = sqlite_reset,
     .unbind = sqlite_unbind,
     .changes = sqlite_changes,
+    .total_changes = sqlite_total_changes,
     .last_id = sqlite_last_id,
     .in_transaction = sqlite_in_transaction,
     .data_version = sqlite_data_version,

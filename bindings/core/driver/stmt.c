@@ -191,6 +191,16 @@ static pl_code tell_trace(pl_stmt *s, pl_error *err) {
                           changes, err);
 }
 
+static int64_t total_changes(const pl_conn *c) {
+    return c->driver->total_changes(c->db);
+}
+
+/* Notes whether the statement that has ended changed rows by more than itself. */
+static void note_aftermath(pl_conn *c, const pl_stmt *s) {
+    if (s->counts && total_changes(c) - c->total != c->driver->changes(c->db))
+        c->aftermaths++;
+}
+
 /* Ends a run that was given up between two rows. */
 static void stop_running(pl_stmt *s) {
     s->state = PL_STMT_ENDED;
@@ -208,9 +218,12 @@ void pl_stmt_reset(pl_stmt *s) {
     if (!s->handle)
         return;
     if (s->state != PL_STMT_READY) {
-        if (s->state == PL_STMT_RUNNING)
+        bool stopped = s->state == PL_STMT_RUNNING;
+        if (stopped)
             stop_running(s);
         s->conn->driver->reset(s->handle);
+        if (stopped)
+            note_aftermath(s->conn, s);
         s->state = PL_STMT_READY;
         s->starved = false;
         s->ms = 0;
@@ -338,6 +351,8 @@ static bool begin_run(pl_stmt *s, pl_error *err) {
     }
     c->stats.executed++;
     c->tx.touched = true;
+    if (s->counts)
+        c->total = total_changes(c);
     /* An interrupt means what runs now, not what comes later. */
     if (c->nrunning == 0 && atomic_load_explicit(&c->interrupted, memory_order_relaxed))
         atomic_store_explicit(&c->interrupted, false, memory_order_relaxed);
@@ -359,6 +374,8 @@ static pl_step end_run(pl_stmt *s, bool first, bool had_read, pl_step step,
         c->nrunning--;
     else if (step == PL_STEP_DONE)
         note_write(c, s);
+    if (step == PL_STEP_DONE)
+        note_aftermath(c, s);
     if (step == PL_STEP_ERROR) {
         if (!s->readonly)
             pl_transaction_explain(c, had_read, err);
