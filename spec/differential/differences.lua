@@ -82,15 +82,17 @@ differences.faults = {
 differences.declared = {
   {
     scenario = "^functions: between as a value$", expected = "i:[01]", got = "true|false",
-    reason = "BETWEEN is a condition, so as a value it is a boolean like every other",
+    reason = "BETWEEN is a condition, so as a value it is a boolean, as with = and IN on both sides",
   },
   {
     scenario = "^ends: first after limit zero$", expected = "o:Tag#1", got = "{nil}",
-    reason = "a limit of no rows gives no row; Query.first() puts its own limit in its place",
+    reason = "a limit of no rows gives no row, as it does with select(); Query.first() puts its own "
+      .. "limit in its place",
   },
   {
     scenario = "^ends: error: .* after limit$", expected = "InvalidRequestError", got = "rows|o:",
-    reason = "clauses may come in any order, as in select(); only Query refuses them",
+    reason = "a query is what select() is, where clauses may come in any order and mean the same; "
+      .. "only Query refuses them",
   },
   {
     scenario = "^changes: autoflush before text$", expected = "s:loud", got = "s:quiet",
