@@ -354,4 +354,53 @@ describe("an expression", function()
       assert.equal("name = 'it''s'", tostring(User.name:eq "it's"))
     end)
   end)
+
+  describe("puts what is inside JSON in order", function()
+    local Box
+
+    -- Names of the boxes that meet a condition, by their key.
+    local function found(condition)
+      return table.concat(db.select(Box.name):where(condition):order_by(Box.id):scalars(), " ")
+    end
+
+    setup(function()
+      Box = db.Model "Box" {
+        id = db.Column{db.Integer, primary_key = true}, name = db.Column{db.String(5)},
+        size = db.Column{db.Float}, data = db.Column{db.JSON},
+      }
+      db:create_all()
+      for _, n in ipairs { 9, 10, 100, 2.5, -3 } do
+        db.session:add(Box{name = tostring(n), size = 9.5, data = {n = n, at = {n}}})
+      end
+      for _, word in ipairs { "ab", "ab c" } do db.session:add(Box{name = word, data = {word = word}}) end
+      db.session:commit()
+    end)
+
+    it("as numbers beside a number", function()
+      assert.equal("10 100", found(Box.data.n:gt(9)))
+      assert.equal("9 10 100", found(Box.data.n:ge(9)))
+      assert.equal("2.5 -3", found(Box.data.n:lt(9)))
+      assert.equal("2.5 -3", found(Box.data.at[1]:le(2.5)))
+      assert.equal("9 10", found(Box.data.n:between(9, 10)))
+      local limit = 9
+      assert.equal("10 100", found(function(b) return b.data.n > limit end))
+      assert.equal("9 2.5 -3", found(function(b) return 10 > b.data.at[1] end))
+    end)
+
+    it("as numbers beside a column of numbers", function()
+      assert.equal("10 100", found(Box.data.n:gt(Box.size)))
+      assert.equal("10 100", found(Box.size:lt(Box.data.n)))
+      assert.equal("9 2.5 -3", found(function(b) return b.size > b.data.n end))
+    end)
+
+    it("as texts beside a text", function()
+      assert.equal("ab c", found(Box.data.word:gt "ab"))
+      assert.equal("ab", found(Box.data.word:lt "ab c"))
+    end)
+
+    it("and compares equal as JSON", function()
+      assert.equal("9", found(Box.data.n:eq(9)))
+      assert.equal("ab", found(function(b) return b.data.word == "ab" end))
+    end)
+  end)
 end)

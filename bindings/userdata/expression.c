@@ -89,12 +89,46 @@ static void compare_null(lua_State *L, pl_node *n, const char *method) {
         no_order(L, "nil", method);
 }
 
+/* ---- values inside JSON ---- */
+
+/* The type by which values inside JSON are put in order beside the other operand: that of
+** a number or text; NULL: as JSON text. */
+static const pl_type *order_type(lua_State *L, int b, const pl_node *right) {
+    if (!right)
+        return lua_type(L, b) == LUA_TSTRING ? pl_type_plain(PL_K_TEXT)
+               : lua_isinteger(L, b)         ? pl_type_plain(PL_K_INTEGER)
+               : lua_isnumber(L, b)          ? pl_type_plain(PL_K_FLOAT)
+                                             : NULL;
+    const pl_type *type = pl_type_storage(pl_node_type(right));
+    bool number = type->kind >= PL_K_FLOAT && type->kind <= PL_K_NUMERIC;
+    bool other = type->kind >= PL_K_INTEGER && type->kind <= PL_K_UNICODETEXT;
+    return number || other ? type : NULL;
+}
+
+/* Replaces a value inside JSON at `a`, which is to be put in order, by what it is. */
+static pl_node *plain_json(lua_State *L, int a, pl_node *left, int b,
+                           const pl_node *right) {
+    if (left->kind != PL_N_JSON || left->op != PL_JSON_VALUE)
+        return left;
+    const pl_type *type = order_type(L, b, right);
+    if (!type)
+        return left;
+    left = plua_json_plain(L, a, type);
+    lua_replace(L, a);
+    return left;
+}
+
 static pl_node *push_comparison(lua_State *L, pl_op op, int a, pl_node *left, int b,
                                 const char *method) {
     pl_node *right = plua_operand(L, b);
     const pl_type *hint = NULL;
-    if (op >= PL_OP_LT && op <= PL_OP_GE && lua_isboolean(L, b))
-        no_order(L, lua_toboolean(L, b) ? "true" : "false", method);
+    if (op >= PL_OP_LT && op <= PL_OP_GE) {
+        if (lua_isboolean(L, b))
+            no_order(L, lua_toboolean(L, b) ? "true" : "false", method);
+        left = plain_json(L, a, left, b, right);
+        if (right)
+            right = plain_json(L, b, right, a, left);
+    }
     if (!right)
         hint = left->type ? left->type : pl_node_type(left);
     pl_node *n = push_binary(L, op, NULL, a, left, b, right, hint);
@@ -139,7 +173,8 @@ static int expr_ne(lua_State *L) {
     return compare(L, PL_OP_NE, "ne");
 }
 
-/*** Less than.
+/*** Less than. A value inside JSON is put in order as a number or text beside one of
+these.
 @function Expression:lt
 @param value
 @treturn Expression */
@@ -193,14 +228,15 @@ static int expr_is_not(lua_State *L) {
 @param high
 @treturn Expression */
 static int expr_between(lua_State *L) {
-    const pl_node *self = plua_self_expr(L, "between");
+    pl_node *self = plua_self_expr(L, "between");
     if (lua_gettop(L) < 3 || lua_isnil(L, 2) || lua_isnil(L, 3))
         plua_raise(L, PL_EARGUMENT, "'between' expects two values");
     pl_node *low = plua_operand(L, 2), *high = plua_operand(L, 3);
+    self = plain_json(L, 1, self, 2, low);
     pl_node *n =
         plua_node_block(L, PLUA_EXPRESSION, PL_N_BETWEEN, 3, 2 * pl_node_size(0), 3);
     void *space = plua_node_extra(n);
-    plua_set_operand(L, n, 0, 1, (pl_node *)self, NULL, NULL, &space);
+    plua_set_operand(L, n, 0, 1, self, NULL, NULL, &space);
     plua_set_operand(L, n, 1, 2, low, self->type, self, &space);
     plua_set_operand(L, n, 2, 3, high, self->type, self, &space);
     return 1;

@@ -87,6 +87,9 @@ int plua_json_index(lua_State *L);
 ** field. [-0, +1, m] */
 void plua_column_index(lua_State *L, int methods);
 
+/* Pushes the value inside JSON at idx as one of SQL, read as `type`. [-0, +1, m] */
+pl_node *plua_json_plain(lua_State *L, int idx, const pl_type *type);
+
 int plua_open_expression(lua_State *L);
 int plua_open_functions(lua_State *L);
 int plua_open_construct(lua_State *L);

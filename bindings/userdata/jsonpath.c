@@ -89,7 +89,9 @@ static const pl_node *self_json(lua_State *L, const char *method) {
 }
 
 /*** The value under keys and positions, also under keys that are names of methods:
-data:json_path("label", 1) is data["label"][1], were label not a method.
+data:json_path("label", 1) is data["label"][1], were label not a method. Values are
+compared as JSON with eq and ne; an order (lt, between ...) beside a number goes by
+numbers, beside a text by texts; order_by goes by the JSON text, so say as_float() there.
 @function Expression:json_path
 @param ... strings and integers
 @treturn Expression */
@@ -117,6 +119,19 @@ static int as(lua_State *L, pl_kind kind, int op, const char *method) {
     if (kind != PL_K_JSON)
         n->type = pl_type_plain(kind);
     return 1;
+}
+
+pl_node *plua_json_plain(lua_State *L, int idx, const pl_type *type) {
+    idx = lua_absindex(L, idx);
+    const pl_node *old = lua_touserdata(L, idx);
+    pl_node *n = plua_node_block(L, PLUA_EXPRESSION, PL_N_JSON, 2, 0, 1);
+    n->kids[0] = old->kids[0];
+    n->kids[1] = old->kids[1];
+    n->op = PL_JSON_TEXT;
+    n->type = type;
+    lua_pushvalue(L, idx);
+    lua_setiuservalue(L, -2, 1);
+    return n;
 }
 
 /*** The JSON value as text.
