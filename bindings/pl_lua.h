@@ -60,6 +60,8 @@ typedef struct pl_watch {
     /* a database is to be opened, by file or NULL for one in memory: 0, or why not. May
      * set *readonly */
     const char *(*opening)(void *ud, const char *path, int *readonly);
+    /* and this pragma set, as the script wants it, or NULL: 0, or why not */
+    const char *(*pragma)(void *ud, const char *path, const char *name);
     /* it was (how 0), or a session takes it again (bit 1), or it is somebody else's (bit
      * 2): the database's own handle. Why not, or 0 */
     const char *(*opened)(void *ud, void *handle, int how);

@@ -154,6 +154,8 @@ static pl_code ask_opening(const plua_site *site, pl_conn_options *options,
     const char *path = site->uri.memory ? NULL : site->path;
     int readonly = options->readonly;
     const char *why = watch->opening(watch->ud, path, &readonly);
+    for (size_t i = 0; !why && watch->pragma && i < options->npragmas; i++)
+        why = watch->pragma(watch->ud, path, options->pragmas[i].name);
     options->readonly = readonly != 0 && path;
     return refused(why, err);
 }
@@ -224,6 +226,7 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
     pl_code code = tell_opened(site, *out, again, err);
     if (code != PL_OK) {
         pl_conn_unref(*out);
+        *out = NULL;
         return code;
     }
     if (site->uri.memory && !again)

@@ -306,28 +306,31 @@ static int may_change(policy *p, int action, const char *table, const char *colu
     return has(&r->update, column) ? ALLOW : DENY;
 }
 
-static int may_call(const policy *p, const char *name) {
-    static const char *const never[] = {"load_extension", "fts3_tokenizer", "readfile",
-                                        "writefile",      "edit",           "regexp",
-                                        "sqlite_dbpage"};
-    if (listed(p->functions, name))
-        return ALLOW;
-    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
-        if (strcasecmp(name, never[i]) == 0)
-            return DENY;
-    return ALLOW;
+static bool is_one_of(const char *name, const char *const *list) {
+    while (*list && strcasecmp(name, *list) != 0)
+        list++;
+    return *list != NULL;
 }
 
-static int may_use_pragma(const char *name) {
-    static const char *const known[] = {
-        "table_info",     "table_xinfo",       "table_list",         "index_list",
-        "index_info",     "index_xinfo",       "foreign_key_list",   "data_version",
-        "schema_version", "foreign_key_check", "defer_foreign_keys", "integrity_check",
-        "quick_check",    "user_version"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcasecmp(name, known[i]) == 0)
-            return ALLOW;
-    return DENY;
+static int may_call(const policy *p, const char *name) {
+    static const char *const never[] = {
+        "load_extension", "fts3_tokenizer", "readfile",      "writefile",
+        "edit",           "regexp",         "sqlite_dbpage", NULL};
+    return listed(p->functions, name) || !is_one_of(name, never) ? ALLOW : DENY;
+}
+
+/* Pragmas that a sandbox may use: to read, to read about a name, for a transaction. */
+static int may_use_pragma(const char *name, const char *argument) {
+    static const char *const plain[] = {"data_version", "schema_version",
+                                        "user_version", "application_id",
+                                        "foreign_keys", NULL};
+    static const char *const named[] = {
+        "table_info",       "table_xinfo",       "table_list",
+        "index_list",       "index_info",        "index_xinfo",
+        "foreign_key_list", "foreign_key_check", NULL};
+    if (is_one_of(name, named) || strcasecmp(name, "defer_foreign_keys") == 0)
+        return ALLOW;
+    return is_one_of(name, plain) && !argument ? ALLOW : DENY;
 }
 
 static int may_make_virtual(const policy *p, const char *module) {
@@ -369,7 +372,7 @@ static int authorize(void *ud, void *handle, int action, const char *a, const ch
             return p->schema && !p->readonly ? ALLOW : DENY;
         return may_change(p, action, a, b);
     case SQLITE_FUNCTION: return may_call(p, b);
-    case SQLITE_PRAGMA: return may_use_pragma(a);
+    case SQLITE_PRAGMA: return may_use_pragma(a, b);
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
     case SQLITE_RECURSIVE: return ALLOW;
@@ -383,6 +386,14 @@ static int authorize(void *ud, void *handle, int action, const char *a, const ch
 
 /* ---- opening --------------------------------------------------------------------- */
 
+/* File names differ by case. */
+static bool names_database(const policy *p, const char *path) {
+    size_t i = 0;
+    while (i < p->databases->size && !is(&p->databases->as.items[i], path))
+        i++;
+    return i < p->databases->size;
+}
+
 static const char *opening(void *ud, const char *path, int *readonly) {
     guard *g = ud;
     const policy *p = g->policy;
@@ -392,11 +403,23 @@ static const char *opening(void *ud, const char *path, int *readonly) {
     if (p->readonly || (p->read && !p->write && !p->databases))
         *readonly = 1;
     if (p->databases)
-        return listed(p->databases, path ? path : ":memory:")
+        return names_database(p, path ? path : ":memory:")
                    ? NULL
                    : "the policy does not name this database";
     return path && !p->read && !p->write ? "the sandbox may not open database files"
                                          : NULL;
+}
+
+/* The others speak to the file, the process or the rules of the policy. What becomes of a
+ * database in memory is the script's own business. */
+static const char *pragma(void *ud, const char *path, const char *name) {
+    static const char *const known[] = {"automatic_index",           "busy_timeout",
+                                        "defer_foreign_keys",        "query_only",
+                                        "reverse_unordered_selects", NULL};
+    const policy *p = ((guard *)ud)->policy;
+    bool harmless =
+        is_one_of(name, known) || (!path && strcasecmp(name, "foreign_keys") == 0);
+    return !p->sandbox || harmless ? NULL : "the sandbox may not set this pragma";
 }
 
 static void restrain(const policy *p, sqlite3 *db) {
@@ -539,6 +562,7 @@ void policy_watch(policy *p, guard *g, pl_watch *watch, policy_variable variable
     g->watch_opening = watch->opening;
     g->watch_opened = watch->opened;
     watch->opening = opening;
+    watch->pragma = pragma;
     watch->opened = opened;
     watch->compiling = compiling;
     watch->authorize = authorize;

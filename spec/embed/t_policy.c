@@ -40,7 +40,7 @@ static const char program[] =
     "  db.session:rollback() end\n";
 
 typedef struct world {
-    char folder[64], file[96], policy[96];
+    char folder[64], file[96], other[96], policy[96];
     sqlite3 *db;
     perilune_host *host;
 } world;
@@ -52,6 +52,19 @@ static void write_file(const char *path, const char *text) {
     fclose(f);
 }
 
+/* A database with a name that rules keep for themselves. */
+static void make_other(const char *path) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "CREATE TABLE user (id); CREATE VIEW \"user (rows)\" AS "
+                     "SELECT * FROM user",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static int open_world(void **state) {
     world *w = calloc(1, sizeof *w);
     char text[600];
@@ -59,16 +72,18 @@ static int open_world(void **state) {
     snprintf(w->folder, sizeof w->folder, "/tmp/perilune_XXXXXX");
     assert_non_null(mkdtemp(w->folder));
     snprintf(w->file, sizeof w->file, "%s/x.db", w->folder);
+    snprintf(w->other, sizeof w->other, "%s/y.db", w->folder);
     snprintf(w->policy, sizeof w->policy, "%s/policy.lua", w->folder);
+    make_other(w->other);
     assert_int_equal(sqlite3_open(w->file, &w->db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(w->db, setup_sql, NULL, NULL, NULL), SQLITE_OK);
     snprintf(
         text, sizeof text,
-        "return { databases = {'%s'}, tables = { note = { read = true },\n"
+        "return { databases = {'%s', '%s'}, tables = { note = { read = true },\n"
         "  user = { read = {'id', 'tenant', 'name'}, hidden = {'secret'}, insert = "
         "true,\n"
         "    update = {'name', 'tenant'}, delete = true, rows = 'tenant = :tenant' } } }",
-        w->file);
+        w->file, w->other);
     write_file(w->policy, text);
     perilune_config_init(&c);
     c.policy = w->policy;
@@ -76,6 +91,8 @@ static int open_world(void **state) {
         fail_msg("%s", perilune_error_of(w->host)->message);
     perilune_value file = {PERILUNE_TEXT, strlen(w->file), {.text = w->file}};
     assert_int_equal(perilune_set(w->host, "file", &file), PERILUNE_OK);
+    perilune_value other = {PERILUNE_TEXT, strlen(w->other), {.text = w->other}};
+    assert_int_equal(perilune_set(w->host, "other", &other), PERILUNE_OK);
     if (perilune_run_string(w->host, "app", program, strlen(program), 0, NULL, NULL))
         fail_msg("%s", perilune_error_of(w->host)->message);
     *state = w;
@@ -173,6 +190,24 @@ static void names(void **state) {
         "assert(#db.session:execute(db.select(mine)):all() == 2)");
 }
 
+/* Another file; and a database whose rules cannot be set up, which leaves no trace. */
+static void databases(void **state) {
+    as_tenant(
+        *state, 1,
+        "local vars = require 'perilune.host'.vars\n"
+        "local function refused(uri, why)\n"
+        "  local other = require 'perilune'.open(uri)\n"
+        "  local ok, e = pcall(function() other.session:scalar(db.text 'select 1') "
+        "end)\n"
+        "  assert(not ok and e.message:find(why, 1, true), tostring(e))\n"
+        "end\n"
+        "refused('sqlite:///' .. vars.file:upper(), 'does not name')\n"
+        "refused('sqlite:////tmp/../' .. vars.file, 'does not name')\n"
+        "for _ = 1, 20 do refused('sqlite:///' .. vars.other, 'names that are kept') "
+        "end\n"
+        "local t = {} for i = 1, 1e4 do t[i] = {} end");
+}
+
 static void changes(void **state) {
     world *w = *state;
     as_tenant(w, 1,
@@ -204,6 +239,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(queries, open_world, close_world),
         cmocka_unit_test_setup_teardown(plain_sql, open_world, close_world),
         cmocka_unit_test_setup_teardown(names, open_world, close_world),
+        cmocka_unit_test_setup_teardown(databases, open_world, close_world),
         cmocka_unit_test_setup_teardown(changes, open_world, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

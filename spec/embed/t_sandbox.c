@@ -329,6 +329,33 @@ static void sql(void **state) {
             "no \"select fts3_tokenizer('a')\" no \"select 'a' regexp '(a*)*b'\"\n"
             "no \"select * from pragma_database_list\"",
          PERILUNE_OK},
+        {"pragmas that write",
+         DB
+         "for _, name in ipairs {'schema_version', 'user_version', 'application_id', "
+         "'foreign_keys'} do\n"
+         "  local before = s:scalar(db.text('pragma ' .. name))\n"
+         "  no('pragma ' .. name .. ' = 0') no('pragma main.' .. name .. '(77)')\n"
+         "  no('select * from pragma_' .. name .. '(77)')\n"
+         "  assert(s:scalar(db.text('pragma ' .. name)) == before)\n"
+         "end\n"
+         "no 'pragma trusted_schema' no 'pragma integrity_check' no 'pragma optimize'\n"
+         "no 'pragma case_sensitive_like = 1' no 'pragma recursive_triggers = 0'",
+         PERILUNE_OK},
+        {"pragmas of a database that is opened",
+         DB
+         "for name in ('hard_heap_limit soft_heap_limit temp_store_directory '\n"
+         "    .. 'user_version schema_version journal_mode recursive_triggers '\n"
+         "    .. 'writable_schema locking_mode mmap_size cache_size '\n"
+         "    .. 'ignore_check_constraints Hard_Heap_Limit'):gmatch '%S+' do\n"
+         "  local other = p.open('sqlite://', {pragmas = {[name] = 1}})\n"
+         "  local ok, e = pcall(function() other.session:scalar(db.text 'select 1') "
+         "end)\n"
+         "  assert(not ok and e.message:find 'may not set this pragma', name)\n"
+         "end\n"
+         "local other = p.open('sqlite://', {pragmas = {busy_timeout = 9, foreign_keys "
+         "= 0}})\n"
+         "assert(other.session:scalar(db.text 'pragma foreign_keys') == 0)",
+         PERILUNE_OK},
         {"plain SQL works",
          DB "x 'create table t (a)' x 'insert into t values (1)'\n"
             "assert(s:scalar(db.text 'select count(*) from t') == 1)\n"
