@@ -175,7 +175,7 @@ static int describe(lua_State *L) {
 /* Takes the error on top of the stack and describes it as far as memory goes. */
 static int tell(perilune_host *h, lua_State *L, int status) {
     if (status == LUA_ERRMEM)
-        guard_out_of_memory(&h->guard);
+        guard_kill(&h->guard, PERILUNE_EMEMORY);
     int code = h->guard.killed ? h->guard.killed : PERILUNE_ERUNTIME;
     host_fail(h, code, NULL);
     h->guard.slack = SLACK;
@@ -229,7 +229,7 @@ static void recover(perilune_host *h, lua_State *L) {
 }
 
 int host_protect(perilune_host *h, lua_CFunction body, void *job) {
-    lua_State *L = h->L;
+    lua_State *L = h->L, *before = h->guard.running;
     if (h->broken)
         return h->error.code;
     if (!lua_checkstack(L, 8))
@@ -239,6 +239,7 @@ int host_protect(perilune_host *h, lua_CFunction body, void *job) {
     if (h->guard.depth == 0)
         guard_arm(&h->guard, L);
     guard_enter(&h->guard);
+    h->guard.running = L;
     lua_pushcfunction(L, keep_trace);
     lua_pushcfunction(L, body);
     lua_pushlightuserdata(L, job);
@@ -252,5 +253,6 @@ int host_protect(perilune_host *h, lua_CFunction body, void *job) {
     guard_leave(&h->guard);
     if (h->guard.killed && h->guard.depth == 0)
         recover(h, L);
+    h->guard.running = before;
     return code;
 }

@@ -45,14 +45,38 @@ void guard_init(guard *g, perilune_alloc_fn alloc, void *payload) {
     atomic_init(&g->interrupted, 0);
 }
 
+/* ---- stopping -------------------------------------------------------------------- */
+
+static void on_event(lua_State *L, lua_Debug *ar);
+
+/* The next thing that this coroutine does asks. */
+static void arm(lua_State *L) {
+    lua_sethook(L, on_event, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
+}
+
+/* From the allocator too, where Lua allows as little as in a signal handler. */
+void guard_kill(guard *g, int reason) {
+    if (g->killed)
+        return;
+    g->killed = reason;
+    if (g->running)
+        arm(g->running);
+}
+
+__attribute__((noreturn)) static void stop(lua_State *L, const guard *g) {
+    arm(L);
+    luaL_error(L, "%s", perilune_error_text(g->killed));
+    abort(); /* not reached: luaL_error does not return */
+}
+
 /* ---- memory ---------------------------------------------------------------------- */
 
 /* Lua collects and asks once more before it fails: the second refusal is the limit. What
  * is larger than the limit is refused for good. */
 static void *refuse(guard *g, int64_t size) {
     bool last = g->refused == size || size > g->limits[PERILUNE_LIMIT_MEMORY];
-    if (last && g->depth > 0 && g->slack == 0 && g->killed == 0)
-        g->killed = PERILUNE_EMEMORY;
+    if (last && g->depth > 0 && g->slack == 0)
+        guard_kill(g, PERILUNE_EMEMORY);
     g->refused = size;
     return NULL;
 }
@@ -80,39 +104,24 @@ static void *guarded_alloc(void *ud, void *block, size_t old_size, size_t new_si
     return p;
 }
 
-void guard_out_of_memory(guard *g) {
-    if (g->killed == 0)
-        g->killed = PERILUNE_EMEMORY;
-}
-
 /* ---- time ------------------------------------------------------------------------ */
 
-int guard_poll(guard *g) {
-    if (g->killed)
-        return g->killed;
+static int reached(guard *g) {
     if (atomic_load_explicit(&g->interrupted, memory_order_relaxed)) {
         atomic_store_explicit(&g->interrupted, 0, memory_order_relaxed);
-        return g->killed = PERILUNE_EINTERRUPT;
+        return PERILUNE_EINTERRUPT;
     }
     int64_t most = g->limits[PERILUNE_LIMIT_INSTRUCTIONS];
     if (most > 0 && g->instructions > most)
-        return g->killed = PERILUNE_EINSTRUCTIONS;
-    if (g->deadline > 0 && now_us() > g->deadline)
-        return g->killed = PERILUNE_ETIME;
-    return 0;
+        return PERILUNE_EINSTRUCTIONS;
+    return g->deadline > 0 && now_us() > g->deadline ? PERILUNE_ETIME : 0;
 }
 
-void guard_raise(lua_State *L, const guard *g) {
-    luaL_error(L, "%s", perilune_error_text(g->killed));
-    abort(); /* not reached: luaL_error does not return */
-}
-
-static void on_count(lua_State *L, lua_Debug *ar);
-
-/* The next instruction of this coroutine asks again. */
-static void stop(lua_State *L, const guard *g) {
-    lua_sethook(L, on_count, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
-    guard_raise(L, g);
+int guard_poll(guard *g) {
+    int reason = g->killed ? 0 : reached(g);
+    if (reason)
+        guard_kill(g, reason);
+    return g->killed;
 }
 
 static void adapt(guard *g, lua_State *L) {
@@ -122,10 +131,10 @@ static void adapt(guard *g, lua_State *L) {
         g->last = now;
     }
     if (lua_gethookcount(L) != g->window || lua_gethookmask(L) != LUA_MASKCOUNT)
-        lua_sethook(L, on_count, LUA_MASKCOUNT, g->window);
+        lua_sethook(L, on_event, LUA_MASKCOUNT, g->window);
 }
 
-static void on_count(lua_State *L, lua_Debug *ar) {
+static void on_event(lua_State *L, lua_Debug *ar) {
     guard *g = guard_of(L);
     if (g->depth == 0 || g->quiet) /* or finalizers of a state that is closing */
         return;
@@ -141,7 +150,7 @@ void guard_tick(lua_State *L, int64_t work) {
         return;
     g->instructions += work;
     if (guard_poll(g))
-        guard_raise(L, g);
+        stop(L, g);
 }
 
 /* ---- SQL ------------------------------------------------------------------------- */
@@ -154,8 +163,8 @@ static int watch_poll(void *ud) {
 static int watch_row(void *ud) {
     guard *g = ud;
     int64_t most = g->limits[PERILUNE_LIMIT_ROWS];
-    if (g->depth > 0 && ++g->rows > most && most > 0 && g->killed == 0)
-        g->killed = PERILUNE_EROWS;
+    if (g->depth > 0 && ++g->rows > most && most > 0)
+        guard_kill(g, PERILUNE_EROWS);
     return g->depth > 0 && g->killed != 0;
 }
 
@@ -211,11 +220,7 @@ void guard_leave(guard *g) {
 void guard_arm(guard *g, lua_State *L) {
     bool needed = g->interruptible || g->limits[PERILUNE_LIMIT_INSTRUCTIONS] > 0 ||
                   g->limits[PERILUNE_LIMIT_MILLISECONDS] > 0;
-    if (needed)
-        lua_sethook(L, on_count, LUA_MASKCOUNT, g->window);
-    else if (g->hooked)
-        lua_sethook(L, NULL, 0, 0);
-    g->hooked = needed;
+    lua_sethook(L, needed ? on_event : NULL, needed ? LUA_MASKCOUNT : 0, g->window);
 }
 
 /* ---- states ---------------------------------------------------------------------- */

@@ -6,9 +6,10 @@
  * The guard is the state's allocator and stands in its extra space, so that every
  * coroutine finds it. A count hook, SQLite's progress handler, the sandbox's C functions
  * and large allocations ask guard_poll. Once a limit is reached `killed` says which, and
- * everything that asks raises again until the outermost call has returned: a pcall in the
- * script only gets to its next instruction. Whoever makes the state owns the guard and
- * frees it after lua_close.
+ * the coroutine that runs gets a hook for every call, return and instruction, which
+ * raises until the outermost call has returned: no instruction of the script runs behind
+ * a pcall or in a __close. Whoever makes the state owns the guard and frees it after
+ * lua_close.
  */
 #ifndef EMBED_GUARD_H
 #define EMBED_GUARD_H
@@ -34,12 +35,12 @@ typedef struct guard {
     int64_t refused;              /* size of the last allocation refused, 0 when none */
     int64_t instructions, rows;   /* in the running call */
     int64_t statements, databases;
-    int64_t deadline; /* monotonic microseconds, 0 for none */
-    int64_t last;     /* when the hook last ran */
-    int window;       /* instructions between two runs of the hook */
-    int depth;        /* calls from C into Lua that are running */
-    int killed;       /* PERILUNE_E... or 0 */
-    bool hooked;      /* the state has the hook */
+    int64_t deadline;   /* monotonic microseconds, 0 for none */
+    int64_t last;       /* when the hook last ran */
+    int window;         /* instructions between two runs of the hook */
+    int depth;          /* calls from C into Lua that are running */
+    int killed;         /* PERILUNE_E... or 0 */
+    lua_State *running; /* the coroutine that is, when depth > 0 */
     bool interruptible;
     bool quiet; /* the host is at work on an error: nothing is stopped */
     atomic_int interrupted;
@@ -72,11 +73,8 @@ int guard_poll(guard *g);
  * [-0, +0, v] */
 void guard_tick(lua_State *L, int64_t work);
 
-/* Raises the error of a guard that has been killed. [-0, +0, v] */
-__attribute__((noreturn)) void guard_raise(lua_State *L, const guard *g);
-
-/* Notes that Lua itself ran out of memory. */
-void guard_out_of_memory(guard *g);
+/* A limit is reached: what runs is to stop for this reason, PERILUNE_E... */
+void guard_kill(guard *g, int reason);
 
 /* Has the bindings ask this guard while SQL runs. The watch must outlive the state.
  * [-0, +0, m] */

@@ -6,6 +6,7 @@
  * one protected call. The Lua side of a host is the table that lua/perilune/embed.lua
  * makes, kept in the registry.
  */
+#include "coroutines.h"
 #include "host.h"
 #include "sandbox.h"
 
@@ -92,6 +93,9 @@ static void open_libraries(lua_State *L) {
     perilune_preload(L);
     lua_pushcfunction(L, host_print);
     lua_setglobal(L, "print");
+    lua_getglobal(L, LUA_COLIBNAME);
+    coroutines_open(L);
+    lua_pop(L, 1);
     lua_gc(L, LUA_GCGEN, 0, 0);
 }
 

@@ -23,10 +23,6 @@ static int native_killed(lua_State *L) {
     return 1;
 }
 
-static int native_stop(lua_State *L) {
-    guard_raise(L, guard_of(L));
-}
-
 static void push_allowed(lua_State *L, unsigned allow) {
     static const struct {
         const char *name;
@@ -44,10 +40,8 @@ static void push_allowed(lua_State *L, unsigned allow) {
 }
 
 void sandbox_open(lua_State *L, unsigned allow, lua_CFunction print) {
-    static const luaL_Reg functions[] = {{"tick", native_tick},
-                                         {"killed", native_killed},
-                                         {"stop", native_stop},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"tick", native_tick}, {"killed", native_killed}, {NULL, NULL}};
     lua_getglobal(L, "require");
     lua_pushliteral(L, "perilune.sandbox");
     lua_call(L, 1, 1);

@@ -25,7 +25,7 @@ local lent = {
     "sin", "sqrt", "tan", "tointeger", "type", "ult" },
   os = { "clock", "date", "difftime", "time" },
   utf8 = { "char", "charpattern", "codepoint", "codes", "offset" },
-  coroutine = { "create", "isyieldable", "running", "status", "yield" },
+  coroutine = { "close", "create", "isyieldable", "resume", "running", "status", "wrap", "yield" },
 }
 
 local function copy(names, from)
@@ -60,7 +60,7 @@ end
 local LONG = 4096 -- bytes or entries from which a C function takes time
 
 local function libraries(native)
-  local tick, killed, stop = native.tick, native.killed, native.stop
+  local tick = native.tick
   local lib = {}
 
   local function text(s)
@@ -119,31 +119,7 @@ local function libraries(native)
   utf8.len, utf8.offset = counted(real.utf8.len), counted(real.utf8.offset)
   lib.utf8 = utf8
 
-  -- coroutine: nothing of a stopped coroutine may run again, not even its __close
-  local coroutine = copy(lent.coroutine, real.coroutine)
-  local create, resume, status, close =
-    real.coroutine.create, real.coroutine.resume, real.coroutine.status, real.coroutine.close
-  local function resumed(...)
-    if killed() then stop() end
-    return ...
-  end
-  function coroutine.resume(co, ...) return resumed(resume(co, ...)) end
-  function coroutine.close(co)
-    if killed() then stop() end
-    return close(co)
-  end
-  local function unwrapped(co, ok, ...)
-    if killed() then stop() end
-    if ok then return ... end
-    if status(co) == "dead" then close(co) end
-    error((...), 0)
-  end
-  function coroutine.wrap(fn)
-    local co = create(fn)
-    return function(...) return unwrapped(co, resume(co, ...)) end
-  end
-  lib.coroutine = coroutine
-
+  lib.coroutine = copy(lent.coroutine, real.coroutine)
   lib.math = copy(lent.math, real.math)
   lib.os = copy(lent.os, real.os)
   return lib

@@ -272,6 +272,71 @@ static void nothing_runs_on(void **state) {
     TRY(list);
 }
 
+/* Scripts that go on behind a limit: the first line hits one, and `ran` must stay nil. */
+static void nothing_after_a_limit(void **state) {
+    (void)state;
+    static const char *const hits[] = {
+        "local function hit() return ('x'):rep(1 << 30) end\n",
+        "local p = require 'perilune' local db = p.open 'sqlite://'\n"
+        "local function hit() return db.session:execute(db.text('with recursive n(i) as "
+        "(select 1 union all select i + 1 from n) select i from n')):all() end\n",
+        "local p = require 'perilune' local db = p.open 'sqlite://'\n"
+        "local function hit() return db.session:execute(db.text('with recursive n(i) as "
+        "(select 1 union all select i + 1 from n) select max(i) from n')):all() end\n",
+        "local function hit() while true do end end\n",
+    };
+    static const char *const catches[] = {
+        "pcall(hit) ran = 1",
+        "xpcall(hit, function() ran = 1 end) ran = 2",
+        "local co = coroutine.create(hit) coroutine.resume(co) ran = 1",
+        "local f = coroutine.wrap(function() pcall(hit) ran = 1 end) pcall(f) ran = 2",
+        "local f = coroutine.wrap(function() pcall(pcall, hit) coroutine.yield() end)\n"
+        "pcall(f) ran = 2",
+        "local function close() return setmetatable({}, {__close = function() ran = 1 "
+        "end}) "
+        "end\n"
+        "local x <close> = close() pcall(function() local y <close> = close() hit() end)",
+        "local co = coroutine.create(function() local x <close> = setmetatable({}, "
+        "{__close "
+        "= function() ran = 1 end}) coroutine.yield() end)\n"
+        "coroutine.resume(co) pcall(hit) coroutine.close(co)",
+        "local co = coroutine.create(function() local x <close> = setmetatable({}, "
+        "{__close "
+        "= function() pcall(hit) ran = 1 end}) coroutine.yield() end)\n"
+        "coroutine.resume(co) coroutine.close(co)",
+        "for _ in (function() hit() end), nil, nil, setmetatable({}, {__close = "
+        "function() "
+        "ran = 1 end}) do end",
+        "table.sort({3, 2, 1}, function() pcall(hit) ran = 1 end)",
+        "local s = ('abc'):gsub('.', function() pcall(hit) ran = 1 end)",
+        "local t = setmetatable({}, {__index = function() pcall(hit) ran = 1 end}) "
+        "pcall(rawget, t, t[1])",
+        "pcall(load, function() pcall(hit) ran = 1 end)",
+        "print(setmetatable({}, {__tostring = function() pcall(hit) ran = 1 end}))",
+    };
+    enum {
+        HITS = sizeof hits / sizeof *hits,
+        CATCHES = sizeof catches / sizeof *catches
+    };
+    int failures = 0;
+    for (size_t i = 0; i < HITS * CATCHES; i++) {
+        const char *hit = hits[i / CATCHES], *catch = catches[i % CATCHES];
+        char text[2048];
+        (void)snprintf(text, sizeof text, "%s%s", hit, catch);
+        perilune_host *h = new_sandbox(0);
+        perilune_limit(h, PERILUNE_LIMIT_ROWS, i / CATCHES == 2 ? 0 : 100, NULL);
+        int code = perilune_run_string(h, "script", text, strlen(text), 0, NULL, NULL);
+        if (code > PERILUNE_EINTERRUPT && code != PERILUNE_EMEMORY && ++failures)
+            print_error("%s\nended with %s\n", text, perilune_error_of(h)->message);
+        static const char after[] = "assert(ran == nil, ran)";
+        if (perilune_run_string(h, "after", after, strlen(after), 0, NULL, NULL) &&
+            ++failures)
+            print_error("%s\nran on: %s\n", text, perilune_error_of(h)->message);
+        perilune_host_free(h);
+    }
+    assert_int_equal(failures, 0);
+}
+
 /* A table says how long it is, and a script how many times. */
 static void tables(void **state) {
     (void)state;
@@ -396,8 +461,11 @@ static void allowed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_to_reach), cmocka_unit_test(nothing_runs_on),
-        cmocka_unit_test(tables),           cmocka_unit_test(sql),
+        cmocka_unit_test(nothing_to_reach),
+        cmocka_unit_test(nothing_runs_on),
+        cmocka_unit_test(nothing_after_a_limit),
+        cmocka_unit_test(tables),
+        cmocka_unit_test(sql),
         cmocka_unit_test(allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
