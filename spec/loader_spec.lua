@@ -2,6 +2,7 @@
 -- SQL it takes, and that all ways give the same.
 
 local perilune = require "perilune"
+local raised = require "spec.support.raised"
 
 local function open(lazy)
   local db = perilune.open "sqlite://"
@@ -232,6 +233,20 @@ describe("loading of relationships", function()
       User.query:execution_options { populate_existing = true }:options(db[way](User.posts)):all()
       assert.equal("late,p32,p31", names(u.posts, "title"))
     end
+  end)
+
+  it("refuses an option whose path begins at no entity of the query", function()
+    local other = db.aliased(User)
+    for _, option in ipairs {
+      db.joinedload(Post.user), db.load_only(Post.title), db.selectinload(other.posts), db.lazyload(Post.user),
+    } do
+      local err = raised("ArgumentError", function() return User.query:options(db.joinedload(User.posts), option):all() end)
+      assert.matches("does not apply to any of the root entities", err.message)
+    end
+    assert.equal(5, #User.query:options(db.joinedload(User.posts):joinedload(Post.tags)):all())
+    assert.equal(5, #db.select(other):options(db.selectinload(other.posts)):all())
+    assert.equal(10, #db.select(User, Post):where(Post.user_id:eq(User.id)):options(db.defer(Post.title)):all())
+    assert.equal(5, User.query:options(db.joinedload(Post.user)):count())
   end)
 
   it("drops what was changed in memory with populate_existing", function()

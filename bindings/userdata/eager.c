@@ -77,6 +77,29 @@ static bool push_roots(lua_State *L, plua_eager *e, int idx) {
     return any;
 }
 
+/* Raises for an option whose path begins at none of the statement's entities. */
+static void check_option(lua_State *L, const plua_eager *e, const plua_option *o) {
+    for (int i = 0; i < e->nroots; i++)
+        if (plua_option_begins_at(o, e->roots[i].entity->ref,
+                                  source_of(e->roots[i].entity)))
+            return;
+    const pl_mapper *m = e->roots[0].entity->ref;
+    plua_raise_hint(L, PL_EARGUMENT, "begin the path at an entity of the query",
+                    "a loader option for %s.%s does not apply to any of the root "
+                    "entities in this query, e.g. %s",
+                    o->mapper->name,
+                    o->relation     ? o->relation->name
+                    : o->nslots > 0 ? o->mapper->attrs[o->slots[0]].name
+                                    : "*",
+                    m->name);
+}
+
+static void check_options(lua_State *L, const plua_eager *e) {
+    for (const pl_node *n = e->nroots > 0 ? e->user : NULL; n; n = plua_previous(n))
+        for (const plua_option *o = plua_option_of(n); o; o = o->also)
+            check_option(L, e, o);
+}
+
 /* A quick look: most statements have no loader options and select no model that loads
 ** anything along. */
 static bool says_anything(const pl_node *stmt) {
@@ -102,7 +125,9 @@ plua_eager *plua_eager_prepare(lua_State *L, plua_session *s, int idx) {
         return NULL;
     pl_arena *a = plua_arena(L);
     plua_eager *e = new_eager(L, s, a, stmt);
-    if (!push_roots(L, e, idx)) {
+    bool any = push_roots(L, e, idx);
+    check_options(L, e);
+    if (!any) {
         plua_arena_done(a);
         lua_settop(L, top);
         return NULL;

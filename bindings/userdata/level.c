@@ -48,13 +48,19 @@ static void add_global(lua_State *L, steps *s, const plua_option *o) {
     s->global[s->nglobal++] = o;
 }
 
+bool plua_option_begins_at(const plua_option *o, const pl_mapper *m,
+                           const pl_node *source) {
+    return is_global(o) || !o->mapper ||
+           (same_family(o->mapper, m) && o->source == source);
+}
+
 static void collect(lua_State *L, steps *s, const pl_node *stmt, const pl_mapper *m,
                     const pl_node *source) {
     for (const pl_node *n = stmt; n; n = plua_previous(n)) {
         for (const plua_option *o = plua_option_of(n); o; o = o->also) {
             if (is_global(o))
                 add_global(L, s, o);
-            else if (same_family(o->mapper, m) && (!o->mapper || o->source == source))
+            else if (plua_option_begins_at(o, m, source))
                 add_own(L, s, o);
         }
     }

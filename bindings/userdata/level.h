@@ -25,6 +25,10 @@ typedef struct plua_level {
 /* Whether a model or one below it has a relationship that is eager by declaration. */
 bool plua_loads_eagerly(const pl_mapper *m);
 
+/* Whether a path says something of an entity of the query that it is an option of. */
+bool plua_option_begins_at(const plua_option *o, const pl_mapper *m,
+                           const pl_node *source);
+
 /* Pushes the level of an entity of the statement `stmt`, which the value at `keep` keeps
 ** alive (0: no options); NULL and nil when a plain level would say the same.
 ** [-0, +1, m] */
