@@ -304,6 +304,18 @@ describe("a transaction", function()
       assert.same({ "x" }, names())
     end)
 
+    it("keeps a deletion that was not flushed", function()
+      local user, other = saved "a", saved "b"
+      session:delete(user)
+      session:expire(user)
+      session:commit()
+      assert.same({ "b" }, names())
+      session:delete(other)
+      raised("InvalidRequestError", session.refresh, session, other)
+      session:commit()
+      assert.same({}, names())
+    end)
+
     it("a refresh of named attributes reads these", function()
       local user = saved "a"
       session:execute(db.text "UPDATE user SET name = 'b', age = 4")

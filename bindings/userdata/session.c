@@ -493,7 +493,8 @@ static int session_close(lua_State *L) {
 }
 
 static void expire_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
-    plua_session_unpin(L, s, o);
+    if (!(o->status & PL_OBJ_DELETING)) /* what is to be deleted still is */
+        plua_session_unpin(L, s, o);
     plua_instance_expire(L, idx, o);
     if (s->db->session_events)
         plua_event_instance(L, "expire", idx, 0);
