@@ -240,7 +240,8 @@ describe("loading of relationships", function()
     for _, option in ipairs {
       db.joinedload(Post.user), db.load_only(Post.title), db.selectinload(other.posts), db.lazyload(Post.user),
     } do
-      local err = raised("ArgumentError", function() return User.query:options(db.joinedload(User.posts), option):all() end)
+      local q = User.query:options(db.joinedload(User.posts), option)
+      local err = raised("ArgumentError", q.all, q)
       assert.matches("does not apply to any of the root entities", err.message)
     end
     assert.equal(5, #User.query:options(db.joinedload(User.posts):joinedload(Post.tags)):all())

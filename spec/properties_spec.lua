@@ -428,6 +428,46 @@ describe("models", function()
       assert.equal(1, log:selects())
     end)
 
+    it("number at once what is inserted, moved or removed", function()
+      declare(db.ordering_list "position")
+      local function bullet(word) return Bullet { text = word } end
+      local slide = Slide { bullets = { bullet "a", bullet "b", bullet "c" } }
+      local list = slide.bullets
+      local function shown()
+        local out = {}
+        for _, one in ipairs(list) do out[#out + 1] = one.text .. one.position end
+        return table.concat(out, " ")
+      end
+      assert.equal("a0 b1 c2", shown())
+      list:insert(1, bullet "z")
+      assert.equal("z0 a1 b2 c3", shown())
+      table.insert(list, 2, bullet "y")
+      assert.equal("z0 y1 a2 b3 c4", shown())
+      list:remove(list[1])
+      list:pop(2)
+      table.remove(list, 1)
+      assert.equal("b0 c1", shown())
+      list:extend { bullet "d", bullet "e" }
+      list[2] = bullet "x"
+      assert.equal("b0 x1 d2 e3", shown())
+      table.sort(list, function(one, other) return one.text > other.text end)
+      assert.equal("x0 e1 d2 b3", shown())
+      list[3].slide = nil
+      assert.equal("x0 e1 b2", shown())
+      slide.bullets = { list[3], bullet "n", list[1] }
+      assert.equal("b0 n1 x2", shown())
+      list[1].position, list[3].position = 7, nil
+      list:reorder()
+      assert.equal("b0 n1 x2", shown())
+      session:add(slide)
+      assert.equal("b0 n1 x2", stored(slide))
+    end)
+
+    it("are the only ones that can be put in order", function()
+      declare(nil)
+      raised("InvalidRequestError", function() Slide().bullets:reorder() end)
+    end)
+
     it("count from where they are told, and write only what moved", function()
       declare(db.ordering_list { "position", count_from = 1 })
       local slide = Slide { bullets = { Bullet { text = "a" }, Bullet { text = "b" }, Bullet { text = "c" } } }

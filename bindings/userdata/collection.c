@@ -335,6 +335,27 @@ void plua_collection_expire(lua_State *L, int idx, plua_collection *c) {
 
 /* ---- changes that keep both sides in step ------------------------------------------ */
 
+/* Numbers the items from..to of an ordering list by their places. */
+static void number(lua_State *L, int idx, const plua_collection *c, lua_Integer from,
+                   lua_Integer to) {
+    const pl_relation_args *a = &c->relation->args;
+    if (!a->numbered)
+        return;
+    push_part(L, idx, PLUA_C_ITEMS);
+    int items = lua_gettop(L);
+    for (lua_Integer i = from; i <= to && lua_rawgeti(L, items, i) == LUA_TUSERDATA;
+         i++) {
+        lua_Integer place = i - 1 + a->first_number;
+        lua_getfield(L, -1, a->numbered);
+        if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) != place) {
+            lua_pushinteger(L, place);
+            lua_setfield(L, items + 1, a->numbered);
+        }
+        lua_settop(L, items);
+    }
+    lua_settop(L, items - 1);
+}
+
 static void tell_back(lua_State *L, const char *name, int idx, plua_collection *c,
                       int item) {
     lua_getiuservalue(L, idx, PLUA_C_OWNER);
@@ -353,6 +374,8 @@ void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item) {
     plua_relation_own(L, c->relation, lua_gettop(L), item);
     plua_relation_touch(L, lua_gettop(L), c->owner);
     lua_pop(L, 1);
+    if (c->loaded)
+        number(L, idx, c, c->n, c->n);
 }
 
 void plua_collection_unlink(lua_State *L, int idx, plua_collection *c, int item) {
@@ -367,6 +390,8 @@ void plua_collection_unlink(lua_State *L, int idx, plua_collection *c, int item)
     plua_relation_disown(L, c->relation, lua_gettop(L), item);
     plua_relation_touch(L, lua_gettop(L), c->owner);
     lua_pop(L, 1);
+    if (at != 0)
+        number(L, idx, c, at, c->n);
 }
 
 /* Everything that follows from an item having been put into the items. */
@@ -410,6 +435,7 @@ static void do_append(lua_State *L, int idx, plua_collection *c, int item) {
     check_item(L, idx, c, item);
     items_append(L, idx, c, item);
     after_add(L, idx, c, item);
+    number(L, idx, c, c->n, c->n);
 }
 
 static void do_delete(lua_State *L, int idx, plua_collection *c, lua_Integer at) {
@@ -441,6 +467,7 @@ static void do_replace(lua_State *L, int idx, plua_collection *c, lua_Integer at
             after_remove(L, idx, c, old);
         after_add(L, idx, c, item);
     }
+    number(L, idx, c, at, at);
     lua_settop(L, old - 2);
 }
 
@@ -521,6 +548,7 @@ void plua_collection_replace(lua_State *L, int idx, plua_collection *c, int list
             do_append(L, idx, c, item);
         lua_settop(L, kept);
     }
+    number(L, idx, c, 1, c->n);
     lua_settop(L, set - 2);
 }
 
@@ -566,6 +594,7 @@ static int collection_insert(lua_State *L) {
     check_item(L, 1, c, 3);
     items_insert(L, 1, c, at, 3);
     after_add(L, 1, c, 3);
+    number(L, 1, c, at, c->n);
     return 0;
 }
 
@@ -578,6 +607,7 @@ static int collection_remove(lua_State *L) {
         plua_raise(L, PL_EVALUE, "%s is not in %s.%s", luaL_tolstring(L, 2, NULL),
                    c->owner->mapper->name, c->relation->name);
     do_delete(L, 1, c, at);
+    number(L, 1, c, at, c->n);
     return 0;
 }
 
@@ -590,6 +620,7 @@ static int collection_pop(lua_State *L) {
         plua_raise(L, PL_EARGUMENT, "pop: position %I is not in 1..%I", at, c->n);
     lua_settop(L, 2);
     do_delete(L, 1, c, at);
+    number(L, 1, c, at, c->n);
     return 1;
 }
 
@@ -599,6 +630,16 @@ static int collection_clear(lua_State *L) {
         lua_settop(L, 1);
         do_delete(L, 1, c, i);
     }
+    return 0;
+}
+
+/* Sets the numbers of an ordering list as the items stand. */
+static int collection_reorder(lua_State *L) {
+    plua_collection *c = check(L, "reorder");
+    if (!c->relation->args.numbered)
+        plua_raise(L, PL_EINVALID, "reorder: %s.%s is no ordering list",
+                   c->owner->mapper->name, c->relation->name);
+    number(L, 1, c, 1, c->n);
     return 0;
 }
 
@@ -642,12 +683,14 @@ static int collection_newindex(lua_State *L) {
         plua_raise(L, PL_EARGUMENT, "%s.%s is a list of %I: [%s] cannot be set",
                    c->owner->mapper->name, c->relation->name, c->n,
                    luaL_tolstring(L, 2, NULL));
-    if (lua_isnil(L, 3) && i <= c->n)
+    if (lua_isnil(L, 3) && i <= c->n) {
         do_delete(L, 1, c, i);
-    else if (i == c->n + 1 && !lua_isnil(L, 3))
+        number(L, 1, c, i, c->n);
+    } else if (i == c->n + 1 && !lua_isnil(L, 3)) {
         do_append(L, 1, c, 3);
-    else if (!lua_isnil(L, 3))
+    } else if (!lua_isnil(L, 3)) {
         do_replace(L, 1, c, i, 3);
+    }
     return 0;
 }
 
@@ -699,15 +742,11 @@ int plua_open_collection(lua_State *L) {
         {NULL, NULL},
     };
     static const luaL_Reg methods[] = {
-        {"append", collection_append},
-        {"extend", collection_extend},
-        {"insert", collection_insert},
-        {"remove", collection_remove},
-        {"pop", collection_pop},
-        {"clear", collection_clear},
-        {"contains", collection_contains},
-        {"index", collection_position},
-        {NULL, NULL},
+        {"append", collection_append},   {"extend", collection_extend},
+        {"insert", collection_insert},   {"remove", collection_remove},
+        {"pop", collection_pop},         {"clear", collection_clear},
+        {"reorder", collection_reorder}, {"contains", collection_contains},
+        {"index", collection_position},  {NULL, NULL},
     };
     plua_class(L, PLUA_COLLECTION, meta, NULL);
     lua_newtable(L);

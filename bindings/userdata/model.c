@@ -365,6 +365,8 @@ static void read_args(lua_State *L, plua_model *model, pl_relation_args *a) {
     a->primaryjoin = node_field(L, model, "primaryjoin");
     a->secondaryjoin = node_field(L, model, "secondaryjoin");
     a->order_by = node_field(L, model, "order_by");
+    a->numbered = text_field(L, model, "numbered");
+    a->first_number = plua_field_int(L, 3, "first_number", 0);
 }
 
 /* core.model_relation(model, name, args): declares a relationship; args are normalised.

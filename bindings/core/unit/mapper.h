@@ -154,7 +154,9 @@ typedef struct pl_relation_args {
     pl_column **remote_side;
     size_t nremote_side;
     pl_node *primaryjoin, *secondaryjoin;
-    pl_node *order_by; /* TUPLE of expressions, or NULL */
+    pl_node *order_by;    /* TUPLE of expressions, or NULL */
+    const char *numbered; /* attribute that has the place in the list, or NULL; */
+    int64_t first_number; /* that of the first */
 } pl_relation_args;
 
 /* A column on this side and the one it equals on the other. */

@@ -1,8 +1,8 @@
 --- Ordering lists: a relationship whose objects keep their place in a column.
 --    bullets = db.relationship{"Bullet", order_by = "position",
 --                              collection_class = db.ordering_list "position"}
--- An object gets its number when it is appended; all numbers of a list that changed are set
--- anew when the session flushes, whatever was moved, inserted or removed.
+-- Objects get their numbers as they are appended, inserted, moved or removed; what came into a
+-- list that was not loaded, from the other side, gets its number when the session flushes.
 local core = require "perilune.core"
 local check = require "perilune.declare.check"
 local fail, check_options, set = check.fail, check.options, check.set
@@ -33,39 +33,28 @@ function M.check(value)
   fail("ArgumentError", "relationship: collection_class takes db.ordering_list(...), got " .. type(value))
 end
 
-local function renumber(list, ordering)
-  for i, item in ipairs(list) do
-    local number = i - 1 + ordering.from
-    if item[ordering.attribute] ~= number then item[ordering.attribute] = number end
-  end
-end
-
---- Numbers the lists of a db that changed.
+--- Numbers the lists of a db that something was put into.
 local function settle(d)
   for owner, lists in pairs(d.ordering) do
     d.ordering[owner] = nil
-    for name, ordering in pairs(lists) do renumber(owner[name], ordering) end
+    for name in pairs(lists) do owner[name]:reorder() end
   end
 end
 
-local function mark(d, owner, name, ordering)
+local function mark(d, owner, name)
   d.ordering[owner] = d.ordering[owner] or {}
-  d.ordering[owner][name] = ordering
+  d.ordering[owner][name] = true
 end
 
---- Makes a relationship of a model keep numbers.
-function M.attach(db, model, name, ordering)
+--- Makes a relationship of a model number what came into it unloaded.
+function M.attach(db, model, name)
   local event = require "perilune.event"
   local d = core.db_table(db)
   if not d.ordering then
     d.ordering = setmetatable({}, { __mode = "k" })
     event.listen(db, "before_flush", function() settle(d) end)
   end
-  event.listen_attribute(model, name, "append", function(owner, item)
-    mark(d, owner, name, ordering)
-    item[ordering.attribute] = #owner[name] + ordering.from
-  end)
-  event.listen_attribute(model, name, "remove", function(owner) mark(d, owner, name, ordering) end)
+  event.listen_attribute(model, name, "append", function(owner) mark(d, owner, name) end)
 end
 
 return M

@@ -178,6 +178,8 @@ local function relation_args(db, model, target, o, extra)
     remote_side = column_list(db, model, o.remote_side),
     primaryjoin = expression(o.primaryjoin), secondaryjoin = expression(o.secondaryjoin),
   }
+  local ordered = o.collection_class
+  if ordered then args.numbered, args.first_number = ordered.attribute, ordered.from end
   if target_model then
     local order, list = order_tuple(db, target_model, o.order_by)
     args.order_by = order
@@ -239,7 +241,7 @@ local function add_relation(db, model, name, target, o, extra)
     end)
   end
   subclasses(db, model, core.model_refresh)
-  if o.collection_class then ordering.attach(db, model, name, o.collection_class) end
+  if o.collection_class then ordering.attach(db, model, name) end
 end
 
 --- Calls what was declared as a function: the models are about to be used. What fails is
