@@ -228,11 +228,13 @@ describe("live", function()
 
   describe("functions that are told", function()
     local warnings
+    local stderr = io.stderr
     before_each(function()
       warnings = {}
-      _G.warn, _G.old_warn = function(...) warnings[#warnings + 1] = table.concat { ... } end, warn
+      local function write(_, ...) warnings[#warnings + 1] = table.concat { ... } end
+      io.stderr = { write = write } -- luacheck: ignore 122
     end)
-    after_each(function() _G.warn, _G.old_warn = _G.old_warn, nil end)
+    after_each(function() io.stderr = stderr end) -- luacheck: ignore 122
 
     it("cannot undo the commit by failing, nor keep others from being told", function()
       local calls, fn = recorder()
@@ -353,6 +355,46 @@ describe("live", function()
       finally(function() other:close() end)
       raised("ArgumentError", other.on_change, other, User, fn)
     end)
+  end)
+
+  it("leaves the session outside a transaction, as it was", function()
+    local path = os.tmpname()
+    local one, two = perilune.open("sqlite:///" .. path), perilune.open("sqlite:///" .. path)
+    finally(function()
+      one:close()
+      two:close()
+      for _, suffix in ipairs { "", "-wal", "-shm" } do os.remove(path .. suffix) end
+    end)
+    declare(one)
+    local Mine = User
+    declare(two)
+    one.session:commit()
+    two.session:commit()
+    local n = 0
+    Mine.query:observe(function(change) n = n + #change.added end)
+    assert.is_false(one.session:in_transaction())
+    for i = 1, 3 do
+      two.session:add(User { name = "far" .. i })
+      two.session:commit()
+      assert.is_true(one:poll_changes())
+      assert.same({ i, false }, { n, one.session:in_transaction() })
+    end
+    one.session:begin(function() one.session:add(Mine { name = "own" }) end)
+    assert.same({ 4, false }, { n, one.session:in_transaction() })
+    two.session:add(User { name = "far" })
+    two.session:commit()
+    local own = Mine.query:filter_by { name = "own" }:one()
+    assert.equal(5, Mine.query:count())
+    one.session:rollback()
+    own.name = "mine"
+    one.session:commit()
+    local waiting = Mine.query:observe(function() one.session:add(Mine { name = "kept" }) end)
+    one.session:add(Mine { name = "again" })
+    one.session:commit()
+    assert.equal(1, #one.session.new)
+    waiting:stop()
+    one.session:commit()
+    assert.equal(7, two.session:execute(two.text "select count(*) from user"):scalar())
   end)
 
   it("sees other connections when asked to look", function()

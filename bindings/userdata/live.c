@@ -6,6 +6,7 @@
 #include "userdata/database.h"
 #include "userdata/schema.h"
 #include "userdata/session.h"
+#include "userdata/transaction.h"
 
 #include <string.h>
 
@@ -132,8 +133,15 @@ static int data_versions(lua_State *L) {
     return 1;
 }
 
+/* core.session_rest(session): ends a transaction that only read. */
+static int session_rest(lua_State *L) {
+    plua_session_rest(L, plua_check_session(L, 1, "observe"));
+    return 0;
+}
+
 int plua_open_live(lua_State *L) {
-    static const luaL_Reg functions[] = {{"data_versions", data_versions}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"data_versions", data_versions}, {"session_rest", session_rest}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

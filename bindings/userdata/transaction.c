@@ -231,6 +231,20 @@ void plua_session_commit(lua_State *L, plua_session *s) {
         tell_live(L, s);
 }
 
+void plua_session_rest(lua_State *L, plua_session *s) {
+    if (!s->in_transaction || s->explicit_begin || s->nested > 0 || s->npins > 0 ||
+        s->broken || s->closed)
+        return;
+    for (int i = 0; i < s->nbinds; i++)
+        if (s->binds[i].conn && pl_conn_has_written(s->binds[i].conn))
+            return;
+    for (int i = 0; i < s->nbinds; i++)
+        commit_bind(L, s, &s->binds[i], 0);
+    end_transaction(s);
+    next_epoch(s);
+    plua_transactions_ended(L, s, 0);
+}
+
 void plua_session_rollback(lua_State *L, plua_session *s) {
     bool worked = s->in_transaction || s->npins > 0 || s->broken;
     bool told = s->broken;

@@ -6,8 +6,8 @@
 --    watch:stop()
 -- Whatever changed the rows counts: the session, raw SQL, triggers, cascades of the database.
 -- Nothing happens before the commit, and nothing after a rollback. What other connections
--- commit is seen by `db:poll_changes()`. A function that fails is reported by `warn`; the
--- commit stands, and the others are called all the same.
+-- commit is seen by `db:poll_changes()`. A function that fails is reported on standard error;
+-- the commit stands, and the others are called all the same.
 -- @module perilune.live
 local core = require "perilune.core"
 local declare = require "perilune.declare"
@@ -69,12 +69,27 @@ function Subscription:__tostring()
   return ("<Subscription %s%s>"):format(self.what, self.active and "" or ", stopped")
 end
 
+--- What went wrong after a commit, which stands: there is nobody to raise it to.
+local function report(text)
+  if io and io.stderr then io.stderr:write("perilune: ", text, "\n") else warn(text) end
+end
+
 --- Calls a function of a script; what it raises must not undo a commit.
 local function call(fn, ...)
   local ok, err = xpcall(fn, function(e)
     return core.class(e) == "perilune.Error" and tostring(e) or debug and debug.traceback(tostring(e), 2) or tostring(e)
   end, ...)
-  if not ok then warn("a function that observes commits failed: ", err) end
+  if not ok then report("a function that observes commits failed: " .. err) end
+end
+
+--- Calls a function that reads; a session that was in no transaction is in none afterwards,
+-- so that what others commit later is seen.
+local function at_rest(db, fn, ...)
+  local reachable, session = pcall(function() return db.session end) -- not outside an app context
+  local idle = reachable and not session:in_transaction()
+  local result = table.pack(fn(...))
+  if idle then core.session_rest(session) end
+  return table.unpack(result, 1, result.n)
 end
 
 -- ---- queries ------------------------------------------------------------------------
@@ -162,10 +177,7 @@ local function keep(subscription, rows, order)
   end
 end
 
---- Runs the query again and calls the function when its rows differ from those last seen.
--- @function Subscription:refresh
--- @treturn boolean whether it was called
-function Subscription:refresh()
+local function renew(self)
   if not self.query or not self.active then return false end
   local rows, order = look(self)
   local change = difference(self.rows, self.order, rows, order)
@@ -175,6 +187,11 @@ function Subscription:refresh()
   call(self.fn, change)
   return true
 end
+
+--- Runs the query again and calls the function when its rows differ from those last seen.
+-- @function Subscription:refresh
+-- @treturn boolean whether it was called
+function Subscription:refresh() return at_rest(self.db, renew, self) end
 
 --- Tables whose changes can change a query's rows; nil for any, as with views and raw SQL.
 local function tables_of(db, q)
@@ -209,7 +226,7 @@ function live.observe(q, fn, given)
   if core.is_past(q) then fail("InvalidRequestError", "a query of the past never changes") end
   local db = core.query_db(q)
   local subscription = { query = q, fn = fn, what = "query" }
-  local rows, order = look(subscription)
+  local rows, order = at_rest(db, look, subscription)
   subscription.tables = tables_of(db, q)
   keep(subscription, given.initial and {} or rows, given.initial and {} or order)
   local result = {}
@@ -308,7 +325,7 @@ local function deliver(state, changes)
   for _, subscription in ipairs(table.move(state.subscriptions, 1, #state.subscriptions, 1, {})) do
     if subscription.active and concerns(subscription, changes) then
       if subscription.query then
-        call(subscription.refresh, subscription)
+        call(renew, subscription)
       else
         tell_model(subscription, changes)
       end
@@ -325,7 +342,7 @@ local function run(state)
     rounds = rounds + 1
     if rounds > ROUNDS then
       state.queue = {}
-      warn("functions that observe commits keep on committing: the rest is not told")
+      report "functions that observe commits keep on committing: the rest is not told"
       break
     end
     deliver(state, table.remove(state.queue, 1))
@@ -337,7 +354,7 @@ end
 function live.committed(db, list)
   local state = state_of(db)
   for _, changes in ipairs(list) do state.queue[#state.queue + 1] = changes end
-  run(state)
+  at_rest(db, run, state)
 end
 
 core.shared().live_committed = live.committed
