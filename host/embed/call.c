@@ -31,13 +31,18 @@ typedef struct job {
 
 /* ---- running --------------------------------------------------------------------- */
 
-/* Calls the function on top with the job's arguments and takes what it returns. */
+/* Calls the function on top with the job's arguments and takes what it returns. A request
+ * to interrupt that came before is for this call, and is not left for the next. */
 static void call(lua_State *L, const job *j) {
+    guard *g = &j->host->guard;
     int base = lua_gettop(L) - 1;
     luaL_checkstack(L, (int)j->count + 8, "too many arguments");
     for (size_t i = 0; i < j->count; i++)
         value_push(L, &j->args[i]);
+    guard_tick(L, 0);
     lua_call(L, (int)j->count, j->result ? LUA_MULTRET : 0);
+    if (g->depth == 1)
+        atomic_store_explicit(&g->interrupted, 0, memory_order_relaxed);
     int top = lua_gettop(L);
     for (int i = base + 1; i <= top; i++)
         result_add(L, j->result, i);

@@ -61,6 +61,7 @@ void guard_kill(guard *g, int reason) {
     g->killed = reason;
     if (g->running)
         arm(g->running);
+    arm(g->main);
 }
 
 __attribute__((noreturn)) static void stop(lua_State *L, const guard *g) {
@@ -229,6 +230,7 @@ lua_State *guard_newstate(guard *g) {
     lua_State *L = lua_newstate(guarded_alloc, g);
     if (L)
         memcpy(lua_getextraspace(L), &(void *){g}, sizeof(void *));
+    g->main = L;
     return L;
 }
 

@@ -40,6 +40,7 @@ typedef struct guard {
     int window;         /* instructions between two runs of the hook */
     int depth;          /* calls from C into Lua that are running */
     int killed;         /* PERILUNE_E... or 0 */
+    lua_State *main;    /* where listeners of statements run, whichever coroutine is */
     lua_State *running; /* the coroutine that is, when depth > 0 */
     bool interruptible;
     bool quiet; /* the host is at work on an error: nothing is stopped */

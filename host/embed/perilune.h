@@ -200,15 +200,17 @@ typedef enum perilune_limit_id {
 /*
  * Sets a limit; 0 is none, a negative value only reads. The value before goes to *old,
  * which may be NULL. A script cannot catch a limit: pcall does not return once one is
- * reached, a running SQL statement stops, and what was not committed is rolled back when
- * the context or the database is closed. Coroutines made while there was no limit and no
- * interruptible host are not stopped: set limits before running scripts.
+ * reached, a running SQL statement stops, and when the call ends what was not committed
+ * is rolled back, without listeners or teardown functions of the script. Coroutines made
+ * while there was no limit and no interruptible host are not stopped: set limits before
+ * running scripts.
  */
 PERILUNE_API int perilune_limit(perilune_host *host, perilune_limit_id id, int64_t value,
                                 int64_t *old);
 
 /*
- * Asks the running call to stop with PERILUNE_EINTERRUPT; when none runs, the next one.
+ * Asks the running call to stop with PERILUNE_EINTERRUPT; when none runs, the next one
+ * that runs a script. A request that comes too late for its call is not left for another.
  * May be called from any thread and from a signal handler. NULL is nothing.
  */
 PERILUNE_API void perilune_interrupt(perilune_host *host);

@@ -69,18 +69,25 @@ local function commit_all(context)
   end
 end
 
+local function drop(state)
+  local stack = state.stack
+  local top = #stack
+  state.vars, state.ending = stack[top], state.ending - 1
+  stack[top], stack[top - 1] = nil, nil
+end
+
 local function pop(state, commit)
   local stack = state.stack
   local top = #stack
   if top == 0 then return false end
   local context, err = stack[top - 1], nil
+  state.ending = state.ending + 1
   if context.pushed then
     if commit then err = commit_all(context) end
     local ok, problem = pcall(getmetatable(context).__close, context, err)
     if not ok then err = problem end
   end
-  state.vars = stack[top]
-  stack[top], stack[top - 1] = nil, nil
+  drop(state)
   if err ~= nil then error(err, 0) end
   return true
 end
@@ -94,14 +101,30 @@ local function set(state, name, value)
   state.vars[name] = value
 end
 
---- After a script was stopped, when no code of its own could run: its contexts end without
--- their teardown functions, and every session rolls back.
+--- Rolls back a session; what is noted of it for TRACK_MODIFICATIONS goes.
+local function roll_back(core, session)
+  local d = core.db_table(session.db)
+  local trace, before = d.trace, d.before
+  d.trace, d.before = nil, nil
+  pcall(session.rollback, session)
+  d.trace, d.before = trace, before
+  if d.changes then d.changes[session] = nil end
+end
+
+--- After a script was stopped: every session rolls back, and the contexts it was in, with
+-- one that the host was about to end, end without their teardown functions. Nobody is told,
+-- for the listeners are the script's: none of its code runs.
 local function recover(state)
+  while state.ending > 0 do drop(state) end
   local core = package.loaded["perilune.core"]
   if not core then return end
-  for _, session in ipairs(core.sessions()) do pcall(session.rollback, session) end
+  local shared = core.shared()
+  local events = shared.events
+  shared.events = nil
+  for _, session in ipairs(core.sessions()) do roll_back(core, session) end
   local context = package.loaded["perilune.context"]
   if context then context.abandon(state.stack[#state.stack - 1]) end
+  shared.events = events
 end
 
 -- ---- names ------------------------------------------------------------------------
@@ -145,7 +168,7 @@ end
 --- The object behind a host. `globals` is where registered functions go, `env` what scripts
 -- see as their globals.
 function embed.new(env, globals)
-  local state = { handles = {}, stack = {}, vars = {} }
+  local state = { handles = {}, stack = {}, vars = {}, ending = 0 }
   return {
     env = env,
     module = new_module(state),

@@ -391,8 +391,33 @@ static void stopped_transaction_rolls_back(void **state) {
     count_is(h, 0);
 }
 
+/* Listeners and teardown functions that never end cost a call its time, not the host. */
+static void endless_listeners(void **state) {
+    perilune_host *h = *state;
+    must(h, blog);
+    must(h, "function forever() while on do end end app:teardown(forever)\n"
+            "function loop() on = true pcall(forever) end\n"
+            "function begin() db.event.listen(db.session, 'after_rollback', forever)\n"
+            "  db.event.listen(db.engine, 'before_cursor_execute', forever)\n"
+            "  add 'x' db.session:flush() end");
+    perilune_limit(h, PERILUNE_LIMIT_MILLISECONDS, 50, NULL);
+    assert_int_equal(perilune_context_push(h, NULL), PERILUNE_OK);
+    assert_int_equal(perilune_call_function(h, "begin", 0, NULL, NULL), PERILUNE_OK);
+    assert_int_equal(perilune_call_function(h, "loop", 0, NULL, NULL), PERILUNE_ETIME);
+    assert_int_equal(perilune_context_pop(h, 0), PERILUNE_ETIME);
+    assert_int_equal(perilune_context_pop(h, 0), PERILUNE_EMISUSE);
+    must(h, "on = false");
+    count_is(h, 0);
+    must(h, "on = true");
+    assert_int_equal(perilune_context_push(h, NULL), PERILUNE_OK);
+    assert_int_equal(perilune_context_push(h, NULL), PERILUNE_OK);
+}
+
 static void interrupts(void **state) {
     perilune_host *h = *state;
+    perilune_interrupt(h);
+    ends(h, "return 1", PERILUNE_EINTERRUPT);
+    must(h, "for i = 1, 1e6 do end");
     perilune_interrupt(h);
     ends(h, "while true do end", PERILUNE_EINTERRUPT);
     returns(h, "return 1", 1);
@@ -491,6 +516,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(row_and_database_limits, new_host, free_host),
         cmocka_unit_test_setup_teardown(stopped_transaction_rolls_back, new_host,
                                         free_host),
+        cmocka_unit_test_setup_teardown(endless_listeners, new_host, free_host),
         cmocka_unit_test_setup_teardown(interrupts, new_host, free_host),
         cmocka_unit_test_setup_teardown(misuse, new_host, free_host),
         cmocka_unit_test(thousand_hosts_leave_nothing),
