@@ -88,6 +88,13 @@ describe("the benchmark", function()
         assert.is_truthy(rows[w.name]:find("%d%.%d"), w.name .. " has no figure")
       end
     end
+    local shapes = 0
+    for line in written:match("## Query compile time(.*)$"):gmatch "| [%d. |]+ |" do
+      shapes = shapes + 1
+      local _, figures = line:gsub("%d+%.%d", "")
+      assert.are.equal(4, figures, line)
+    end
+    assert.are.equal(6, shapes)
   end)
 
   it("shows only the workloads asked for", function()

@@ -399,6 +399,13 @@ local function write_table(context, programs, list, options)
   io.write("\n", text)
 end
 
+local function measures(programs, name)
+  for _, program in ipairs(programs) do
+    if program.name == name then return true end
+  end
+  return false
+end
+
 local function main()
   local options = parse_options(arg)
   local directory = options.build .. "/bench"
@@ -415,6 +422,10 @@ local function main()
   run_rounds(context, programs, list, options.rounds)
   for _, path in pairs(context.fixtures) do remove_database(path) end
   write_table(context, programs, list, options)
+  if not options.only and measures(programs, "perilune") then
+    io.write("\n", must(("%s %s --queries %d --out %s"):format(quoted(options.perilune),
+      quoted(here .. "/compile.lua"), options.quick and 20 or 500, quoted(options.out))))
+  end
   if options.growth then
     must(("%s %s --out %s"):format(quoted(options.perilune), quoted(here .. "/growth.lua"),
       quoted(options.out)))
