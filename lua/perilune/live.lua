@@ -226,8 +226,10 @@ function live.observe(q, fn, given)
   if core.is_past(q) then fail("InvalidRequestError", "a query of the past never changes") end
   local db = core.query_db(q)
   local subscription = { query = q, fn = fn, what = "query" }
-  local rows, order = at_rest(db, look, subscription)
-  subscription.tables = tables_of(db, q)
+  local rows, order = at_rest(db, function()
+    subscription.tables = tables_of(db, q)
+    return look(subscription)
+  end)
   keep(subscription, given.initial and {} or rows, given.initial and {} or order)
   local result = {}
   for i, key in ipairs(order) do result[i] = rows[key].value end
