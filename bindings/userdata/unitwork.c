@@ -316,6 +316,10 @@ static void drop_pins(plua_unit *u) {
 
 static void settle_object(plua_unit *u, int idx, pl_object *o) {
     bool doomed = (o->status & PL_OBJ_DOOMED) != 0;
+    if (pl_object_state(o) == PL_DELETED) { /* what was set since is nobody's business */
+        o->status &= ~(uint32_t)PL_OBJ_IN_FLUSH;
+        return;
+    }
     if (pl_object_state(o) == PL_PENDING)
         become_persistent(u, idx, o);
     else if (pl_object_state(o) == PL_PERSISTENT)
