@@ -85,6 +85,29 @@ describe("a session", function()
       assert.same({ 0, 0, 0 }, { #session.new, #session.dirty, #session.deleted })
     end)
 
+    it("is_modified tells whether anything would be written", function()
+      local user, post = saved "a", Post {}
+      session:add(post)
+      session:commit()
+      local function modified(object) return session:is_modified(object) end
+      assert.equal("a", user.name)
+      assert.is_false(modified(user))
+      user.name = "b"
+      assert.is_true(modified(user))
+      user.name = "a"
+      assert.is_false(modified(user))
+      assert.same({ user }, { table.unpack(session.dirty) })
+      assert.equal(0, #user.posts)
+      user.posts:append(post)
+      assert.is_true(modified(user))
+      assert.is_true(modified(post))
+      user.posts:remove(post)
+      assert.is_false(modified(user))
+      session:rollback()
+      assert.is_false(modified(User {}))
+      assert.is_true(modified(User { name = "b" }))
+    end)
+
     it("refuses what is no object, and what was deleted", function()
       raised(function() session:add(5) end)
       raised(function() session:add(nil) end)

@@ -12,6 +12,7 @@
 #include "userdata/query.h"
 #include "userdata/schema.h"
 #include "userdata/scratch.h"
+#include "userdata/session.h"
 #include "userdata/value.h"
 
 /* ---- state ------------------------------------------------------------------------- */
@@ -192,6 +193,60 @@ static pl_relation *find_relation(const pl_mapper *m, const char *name) {
     return NULL;
 }
 
+/* Pushes the three lists of an attribute of the object at 1, at ADDED and behind. */
+static void push_history(lua_State *L, pl_object *o, uint16_t slot,
+                         const pl_relation *r) {
+    for (int i = ADDED; i <= DELETED; i++) {
+        lua_newtable(L);
+        luaL_setmetatable(L, PLUA_LIST);
+    }
+    if (!r)
+        slot_history(L, o, slot);
+    else if (r->uselist)
+        list_history(L, o, r);
+    else
+        scalar_history(L, o, r);
+    lua_settop(L, DELETED);
+}
+
+static bool is_slot_modified(const pl_object *o, uint16_t slot) {
+    const pl_slot *v = &o->slots[slot];
+    if (o->status & PL_OBJ_KEYED)
+        return (v->flags & PL_SLOT_CHANGED) != 0;
+    return v->tag != PL_UNSET && !(v->flags & PL_SLOT_GUESS);
+}
+
+/* A list that is not loaded only queues what the other side has already. */
+static bool is_relation_modified(lua_State *L, pl_object *o, const pl_relation *r) {
+    plua_relation_peek(L, 1, o, r);
+    const plua_collection *c = plua_test_collection(L, -1);
+    lua_settop(L, 2);
+    if (c && !c->loaded && (o->status & PL_OBJ_KEYED))
+        return false;
+    push_history(L, o, 0, r);
+    bool modified = lua_rawlen(L, ADDED) > 0 || lua_rawlen(L, DELETED) > 0;
+    lua_settop(L, 2);
+    return modified;
+}
+
+/* session:is_modified(object) */
+int plua_session_is_modified(lua_State *L) {
+    plua_check_session(L, 1, "is_modified");
+    pl_object *o = plua_check_instance(L, 2);
+    lua_settop(L, 2);
+    lua_replace(L, 1);
+    lua_settop(L, 2);
+    plua_json_scan(L, 1, o);
+    bool modified = false;
+    for (uint16_t i = 0; i < o->mapper->nslots && !modified; i++)
+        modified = is_slot_modified(o, i);
+    bool related = !(o->status & PL_OBJ_KEYED) || (o->status & PLUA_OBJ_HISTORY);
+    for (size_t i = 0; related && i < o->mapper->nrelations && !modified; i++)
+        modified = is_relation_modified(L, o, o->mapper->relations[i]);
+    lua_pushboolean(L, modified);
+    return 1;
+}
+
 /* core.object_history(object, name): lists of what was added, is unchanged, was deleted
 ** since the last flush. Nothing is loaded for it. */
 static int object_history(lua_State *L) {
@@ -202,18 +257,8 @@ static int object_history(lua_State *L) {
     if (slot == PL_NO_SLOT && !r)
         plua_no_attribute(L, o->mapper, name);
     lua_settop(L, 2);
-    for (int i = ADDED; i <= DELETED; i++) {
-        lua_newtable(L);
-        luaL_setmetatable(L, PLUA_LIST);
-    }
     plua_json_scan(L, 1, o);
-    if (!r)
-        slot_history(L, o, slot);
-    else if (r->uselist)
-        list_history(L, o, r);
-    else
-        scalar_history(L, o, r);
-    lua_settop(L, DELETED);
+    push_history(L, o, slot, r);
     return 3;
 }
 

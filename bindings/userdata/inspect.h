@@ -9,6 +9,10 @@
 
 #include "userdata/glue.h"
 
+/* session:is_modified(object), for the methods table: whether some attribute would be
+** written, by its history. */
+int plua_session_is_modified(lua_State *L);
+
 int plua_open_inspect(lua_State *L);
 
 #endif

@@ -11,6 +11,7 @@
 #include "userdata/clause.h"
 #include "userdata/event.h"
 #include "userdata/identity.h"
+#include "userdata/inspect.h"
 #include "userdata/loader.h"
 #include "userdata/relationship.h"
 
@@ -626,18 +627,6 @@ static int session_contains(lua_State *L) {
     return 1;
 }
 
-static int session_is_modified(lua_State *L) {
-    plua_check_session(L, 1, "is_modified");
-    pl_object *o = plua_check_instance(L, 2);
-    plua_json_scan(L, 2, o);
-    bool set = !(o->status & PL_OBJ_KEYED);
-    for (uint16_t i = 0; set && i < o->mapper->nslots; i++)
-        if (o->slots[i].tag != PL_UNSET)
-            break;
-    lua_pushboolean(L, set || (o->status & (PL_OBJ_CHANGED | PLUA_OBJ_HISTORY)) != 0);
-    return 1;
-}
-
 typedef bool (*pin_test)(lua_State *L, int idx, pl_object *o);
 
 static bool is_new(lua_State *L, int idx, pl_object *o) {
@@ -738,7 +727,7 @@ static const luaL_Reg methods[] = {
     {"expunge", session_expunge},
     {"expunge_all", session_expunge_all},
     {"contains", session_contains},
-    {"is_modified", session_is_modified},
+    {"is_modified", plua_session_is_modified},
     {NULL, NULL},
 };
 
