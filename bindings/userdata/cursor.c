@@ -27,7 +27,7 @@ static int cursor_gc(lua_State *L) {
 
 static plua_cursor *push_cursor(lua_State *L, plua_session *s) {
     plua_cursor *c = lua_newuserdatauv(L, sizeof *c, 1);
-    *c = (plua_cursor){.s = s, .rt = s->db->rt};
+    *c = (plua_cursor){.s = s, .rt = s->db->rt, .life = s->life};
     lua_rawgetp(L, LUA_REGISTRYINDEX, &CURSOR_KEY);
     lua_setmetatable(L, -2);
     return c;

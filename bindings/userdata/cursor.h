@@ -19,6 +19,7 @@ typedef struct plua_cursor {
     const pl_compiled *compiled; /* kept while open; NULL for raw SQL */
     plua_runtime *rt;
     uint64_t rows;
+    uint32_t life; /* the session's, when it was opened */
 } plua_cursor;
 
 /*

@@ -547,6 +547,24 @@ static plua_session *new_session(lua_State *L, plua_db *db, int dbtable) {
     return s;
 }
 
+bool plua_session_in_force(lua_State *L, const plua_session *s) {
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 12, "session");
+    plua_session_field(L, s, PLUA_S_DB);
+    const plua_db *db = lua_touserdata(L, -1);
+    bool found = db && !db->closed;
+    if (found && db->bound) {
+        plua_shared(L);
+        found = lua_getfield(L, -1, "context") == LUA_TTABLE;
+    } else if (found) {
+        lua_getiuservalue(L, -1, PLUA_DB_TABLE);
+    }
+    if (found && lua_getfield(L, -1, "sessions") == LUA_TTABLE)
+        found = lua_rawgetp(L, -1, db) == LUA_TUSERDATA && lua_touserdata(L, -1) == s;
+    lua_settop(L, top);
+    return found;
+}
+
 /* The same for the db at idx. */
 static plua_session *session_of(lua_State *L, plua_db *db, int idx) {
     if (db->closed)
@@ -554,8 +572,11 @@ static plua_session *session_of(lua_State *L, plua_db *db, int idx) {
     int top = lua_gettop(L);
     lua_getiuservalue(L, idx, PLUA_DB_TABLE);
     push_sessions(L, db, top + 1);
-    if (lua_rawgetp(L, -1, db) != LUA_TUSERDATA ||
-        ((plua_session *)lua_touserdata(L, -1))->closed) {
+    if (lua_rawgetp(L, -1, db) == LUA_TUSERDATA) {
+        plua_session *s = lua_touserdata(L, -1);
+        if (s->closed)
+            plua_session_reopen(L, s);
+    } else {
         lua_pop(L, 1);
         new_session(L, db, top + 1);
         lua_pushvalue(L, -1);

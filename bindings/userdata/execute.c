@@ -586,7 +586,8 @@ static void fill_each(lua_State *L, run *r) {
 static int each_next(lua_State *L) {
     run *r = lua_touserdata(L, lua_upvalueindex(1));
     lua_settop(L, 0);
-    if (r->cursor->s->closed && (r->cursor->stmt || r->given < r->queued)) {
+    if (r->cursor->life != r->cursor->s->life &&
+        (r->cursor->stmt || r->given < r->queued)) {
         plua_cursor_close(r->cursor);
         r->given = r->queued;
         plua_raise(L, PL_ERESOURCECLOSED, "This result object is closed: its session is");

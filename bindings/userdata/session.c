@@ -14,6 +14,7 @@
 #include "userdata/inspect.h"
 #include "userdata/loader.h"
 #include "userdata/relationship.h"
+#include "userdata/transaction.h"
 
 #include <string.h>
 
@@ -37,9 +38,12 @@ plua_session *plua_check_session(lua_State *L, int idx, const char *method) {
     plua_session *s = is_self(L, idx) ? lua_touserdata(L, idx)
                       : idx == 1      ? plua_checkself(L, PLUA_SESSION, method)
                                       : luaL_checkudata(L, idx, PLUA_SESSION);
-    if (s->closed)
-        plua_raise_hint(L, PL_EINVALID, "use db.session of the current context",
-                        "this session is closed");
+    if (s->closed) {
+        if (!plua_session_in_force(L, s))
+            plua_raise_hint(L, PL_EINVALID, "use db.session of the current context",
+                            "this session is closed");
+        plua_session_reopen(L, s);
+    }
     return s;
 }
 
@@ -128,16 +132,39 @@ static void free_cell(lua_State *L, pl_session_cell *cell) {
     rt->cells = cell;
 }
 
+void plua_session_reopen(lua_State *L, plua_session *s) {
+    plua_push_session_ud(L, s);
+    lua_getiuservalue(L, -1, 1);
+    for (int i = PLUA_S_PINS; i <= PLUA_S_MOVED; i++) {
+        if (lua_rawgeti(L, -1, i) == LUA_TNIL) {
+            lua_newtable(L);
+            lua_rawseti(L, -3, i);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+    *s = (plua_session){.self = s->self,
+                        .maps = s->maps,
+                        .db = s->db,
+                        .app = s->app,
+                        .life = s->life,
+                        .autoflush = s->autoflush,
+                        .expire_on_commit = s->expire_on_commit,
+                        .tx = 1,
+                        .tx_outer = 1,
+                        .closed = true};
+    s->cell = take_cell(L);
+    s->cell->epoch++; /* an epoch to be stale in, without being detached */
+    s->cell->session = s;
+    s->closed = false;
+}
+
 plua_session *plua_new_session(lua_State *L, plua_db *db) {
     plua_session *s = lua_newuserdatauv(L, sizeof *s, 1);
-    memset(s, 0, sizeof *s);
-    s->closed = true;
+    *s = (plua_session){
+        .db = db, .closed = true, .autoflush = true, .expire_on_commit = true};
     luaL_setmetatable(L, PLUA_SESSION);
     lua_createtable(L, 8, 0);
-    for (int i = PLUA_S_PINS; i <= PLUA_S_MOVED; i++) {
-        lua_newtable(L);
-        lua_rawseti(L, -2, i);
-    }
     plua_push_db(L, db);
     lua_rawseti(L, -2, PLUA_S_DB);
     lua_setiuservalue(L, -2, 1);
@@ -145,14 +172,7 @@ plua_session *plua_new_session(lua_State *L, plua_db *db) {
     s->self = plua_weak_new(L, -1);
     lua_newtable(L);
     s->maps = luaL_ref(L, LUA_REGISTRYINDEX);
-    s->cell = take_cell(L);
-    s->cell->epoch++; /* an epoch to be stale in, without being detached */
-    s->cell->session = s;
-    s->db = db;
-    s->autoflush = true;
-    s->expire_on_commit = true;
-    s->tx = s->tx_outer = 1;
-    s->closed = false;
+    plua_session_reopen(L, s);
     return s;
 }
 
@@ -412,12 +432,18 @@ void plua_session_close(lua_State *L, plua_session *s) {
     plua_session_each(L, s, lose_unsaved);
     detach_pins(L, s);
     plua_event_aside(L, s, NULL);
+    plua_transactions_ended(L, s, 0);
     s->closed = true;
+    s->life++;
     release_connections(s, plua_err(L));
     free_cell(L, s->cell);
     plua_identity_clear(L, s);
     plua_push_session_ud(L, s);
-    lua_newtable(L);
+    lua_createtable(L, 8, 0);
+    plua_session_field(L, s, PLUA_S_DB);
+    lua_rawseti(L, -2, PLUA_S_DB);
+    plua_session_field(L, s, PLUA_S_INFO);
+    lua_rawseti(L, -2, PLUA_S_INFO);
     lua_setiuservalue(L, -2, 1);
     lua_pop(L, 1);
 }
@@ -487,6 +513,7 @@ static int session_flush(lua_State *L) {
     return 0;
 }
 
+/* Closing leaves the settings; the next use begins anew. */
 static int session_close(lua_State *L) {
     plua_session *s = plua_checkself(L, PLUA_SESSION, "close");
     plua_session_close(L, s);
@@ -672,8 +699,8 @@ static int session_index(lua_State *L) {
     const char *key = luaL_checkstring(L, 2);
     if (strcmp(key, "closed") == 0)
         lua_pushboolean(L, s->closed);
-    else if (s->closed)
-        plua_check_session(L, 1, key);
+    else if (s->closed && plua_check_session(L, 1, key)->closed)
+        return 0;
     else if (strcmp(key, "new") == 0)
         push_pinned(L, s, is_new);
     else if (strcmp(key, "dirty") == 0)

@@ -50,6 +50,7 @@ typedef struct plua_session {
     int nbinds;
     const pl_object *adding; /* what session:add was called with; compared only */
     pl_stmt *get;            /* statement of a get() that is under way, else NULL */
+    uint32_t life;           /* how often it was closed */
     lua_Integer npins;       /* entries of the pins table */
     int nested;              /* begin_nested depth */
     bool closed;
@@ -80,6 +81,14 @@ plua_session *plua_test_session(lua_State *L, int idx);
 
 /* Pushes a new session of a db / the userdata of a session. [-0, +1, m] */
 plua_session *plua_new_session(lua_State *L, plua_db *db);
+
+/* Opens a closed session again, with its settings and nothing else. [-0, +0, m] */
+void plua_session_reopen(lua_State *L, plua_session *s);
+
+/* Whether the session is the one that its db has in the context in force, so that it may
+** be opened again. [-0, +0, m] */
+bool plua_session_in_force(lua_State *L, const plua_session *s);
+
 void plua_push_session_ud(lua_State *L, const plua_session *s);
 
 /* Calls fn for every session of a db that is open (NULL: of any db); how many there are.
