@@ -65,12 +65,11 @@ static plua_engine *statement_engine(plua_session *s, plua_engine *e,
     return e ? e : s->db->engines;
 }
 
-static void warn_cartesian(lua_State *L, plua_session *s, const pl_compiled *c) {
-    (void)s;
-    lua_warning(L, "SELECT statement has a cartesian product between FROM elements: '",
-                1);
-    lua_warning(L, c->loose ? c->loose : "?", 1);
-    lua_warning(L, "' is not joined to the others", 0);
+static void warn_cartesian(lua_State *L, const pl_compiled *c) {
+    lua_warning(L, c->kind == PL_S_UPDATE ? "UPDATE" : "SELECT", true);
+    lua_warning(L, " statement has a cartesian product between FROM elements: '", true);
+    lua_warning(L, c->loose ? c->loose : "?", true);
+    lua_warning(L, "' is not joined to the others", false);
 }
 
 plua_cursor *plua_cursor_open(lua_State *L, plua_session *s, int stmt, pl_node *node,
@@ -108,7 +107,7 @@ plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, 
     bool write = compiled->kind == PL_S_INSERT || compiled->kind == PL_S_UPDATE ||
                  compiled->kind == PL_S_DELETE;
     if (compiled->cartesian)
-        warn_cartesian(L, s, compiled);
+        warn_cartesian(L, compiled);
     e = statement_engine(s, e, compiled);
     if (compiled->kind == PL_S_TEXT) {
         begin_text(L, c, e, compiled);

@@ -358,6 +358,15 @@ static void cartesian_products(void **state) {
         NULL);
     check_loose(WHERE(SELECT(COL(F->id)), EXISTS(SELECT(COL(F->pid), g))), "group");
     check_loose(SELECT(COL(F->id)), NULL);
+    N *tie = EQ(COL(F->user_id), COL(F->id)), *set = EQ(COL(F->age), COL(F->pid));
+    check_loose(NODE(PL_N_SET, NODE(PL_N_UPDATE, TABLE(F->user)), set), "post");
+    check_loose(WHERE(NODE(PL_N_SET, NODE(PL_N_UPDATE, TABLE(F->user)), set), tie), NULL);
+    check_loose(NODE(PL_N_SET, NODE(PL_N_UPDATE, TABLE(F->user), tie), set), NULL);
+    check_sql(NODE(PL_N_SET, NODE(PL_N_UPDATE, TABLE(F->user), tie), set),
+              "UPDATE user SET age=post.id FROM post WHERE post.user_id = user.id");
+    check_sql(
+        NODE(PL_N_SET, NODE(PL_N_UPDATE, TABLE(F->user), tie), EQ(COL(F->age), INT(1))),
+        "UPDATE user SET age=?");
 }
 
 /* ---- changes ---- */

@@ -250,6 +250,16 @@ static update_from make_update_from(pl_compiler *c, const pl_query *q, pl_scope 
     return froms;
 }
 
+/* The changed table is one of the FROM items that conditions should connect. */
+static void check_connected(pl_compiler *c, const pl_query *q, const update_from *froms) {
+    pl_from *all = pl_scratch(c, (froms->n + 1) * sizeof *all);
+    if (!all)
+        return;
+    all[0] = (pl_from){.base = q->head->kids[0]};
+    memcpy(all + 1, froms->v, froms->n * sizeof *all);
+    pl_check_cartesian(c, q, all, froms->n + 1);
+}
+
 void pl_write_update(pl_compiler *c, pl_query *q) {
     const pl_node *target = q->head->kids[0];
     pl_register_with(c, q);
@@ -270,6 +280,7 @@ void pl_write_update(pl_compiler *c, pl_query *q) {
     write_assignments(c, &q->set, t);
     pl_write_froms(c, froms.v, froms.n);
     pl_write_where(c, " WHERE ", &q->where);
+    check_connected(c, q, &froms);
     c->scope = &own;
     write_returning(c, q, target->kind == PL_N_ALIAS);
     c->scope = NULL;
