@@ -52,6 +52,66 @@ describe("bulk_insert", function()
     assert.same({}, stored())
   end)
 
+  describe("of a model that inherits", function()
+    local Person, Engineer, Senior
+    before_each(function()
+      Person = db.Model "Person" { id = db.Column { db.Integer, primary_key = true }, kind = db.Column { db.Text },
+        name = db.Column { db.Text }, grade = db.Column { db.Integer, default = function() return 3 end },
+        polymorphic_on = "kind", polymorphic_identity = "person" }
+      Engineer = db.Model "Engineer" { __inherits__ = Person,
+        id = db.Column { db.Integer, db.ForeignKey "person.id", primary_key = true },
+        language = db.Column { db.Text, server_default = "c" }, polymorphic_identity = "engineer" }
+      Senior = db.Model "Senior" { __inherits__ = Engineer,
+        senior_id = db.Column { db.Integer, db.ForeignKey "engineer.id", primary_key = true },
+        team = db.Column { db.Text }, polymorphic_identity = "senior" }
+      db:create_all()
+    end)
+
+    it("fills all tables, with keys given and not given", function()
+      db.session:add(Person { name = "first" })
+      assert.equal(5, db.session:bulk_insert(Senior, {
+        { name = "a", team = "x" }, { name = "b", language = "lua" }, { id = 7, name = "c", team = "y", grade = 1 },
+        { name = "d" }, { name = "e", team = "z" } }))
+      db.session:commit()
+      local out = {}
+      for i, s in ipairs(Senior.query:order_by(Senior.id):all()) do
+        out[i] = ("%d %s %s %s %s %d"):format(s.id, s.kind, s.name, s.language, s.team, s.grade)
+      end
+      assert.same({ "7 senior c c y 1", "8 senior a c x 3", "9 senior b lua nil 3", "10 senior d c nil 3",
+        "11 senior e c z 3" }, out)
+      assert.equal(6, Person.query:count())
+      db.session:add(Engineer { name = "next" })
+      db.session:commit()
+      assert.equal(12, Engineer.query:filter_by { name = "next" }:one().id)
+      local many = {}
+      for i = 1, 1000 do many[i] = { name = "n" .. i, language = "l" .. i } end
+      assert.equal(1000, db.session:bulk_insert(Engineer, many))
+      assert.equal("l1000", Engineer.query:filter_by { name = "n1000" }:one().language)
+      assert.equal(1000, Engineer.query:where(Engineer.name:startswith "n", Engineer.id:gt(12)):count())
+    end)
+
+    it("refuses rows without a key that the database does not give", function()
+      local Base = db.Model "Base" { code = db.Column { db.String(9), primary_key = true } }
+      local Sub = db.Model "Sub" { __inherits__ = Base,
+        code = db.Column { db.String(9), db.ForeignKey "base.code", primary_key = true }, n = db.Column { db.Integer } }
+      db:create_all()
+      assert.equal(1, db.session:bulk_insert(Sub, { { code = "a", n = 1 } }))
+      assert.equal(1, Sub.query:get("a").n)
+      local ok, err = pcall(db.session.bulk_insert, db.session, Sub, { { code = "b" }, { n = 2 } })
+      assert.is_false(ok)
+      assert.matches("Sub.*code", err.message)
+    end)
+
+    it("leaves nothing in one table when another refuses", function()
+      local rows = { { id = 1, name = "a" }, { id = 1, name = "b" } }
+      local ok, err = pcall(db.session.bulk_insert, db.session, Engineer, rows)
+      assert.is_false(ok)
+      assert.is_true(err:is "IntegrityError")
+      db.session:rollback()
+      assert.equal(0, Person.query:count())
+    end)
+  end)
+
   it("takes no rows", function()
     assert.equal(0, db.session:bulk_insert(Item, {}))
   end)

@@ -3,7 +3,8 @@
 ** bulk.c - session:bulk_insert(Model, rows): many rows past the unit of work.
 **
 ** Rows are plain tables of attributes. The columns are those that any of the rows names
-** plus those with a default; no instances are made and no events happen.
+** plus those with a default; no instances are made and no events happen. Rows of a model
+** that inherits fill one table after the other; their keys are given out here.
 */
 #include "core/unit/flush.h"
 #include "userdata/change.h"
@@ -21,14 +22,17 @@ enum { FEED = 1, ROWS, FUNCTIONS, NAMES, KEEP };
 typedef struct feed {
     lua_State *L;
     pl_mapper *m;
-    int rows;          /* stack index of the list of rows */
-    int functions;     /* the db's functions */
+    const pl_mapped_table *mt; /* being filled */
+    int64_t key;               /* next to be given to a row without one */
+    int rows;                  /* stack index of the list of rows */
+    int functions;             /* the db's functions */
     int keep;          /* its entry 1 keeps the texts of the rows read ahead alive */
     lua_Integer at, n; /* row being read, number of rows */
     pl_slot *ahead;    /* AHEAD rows read under one protected call */
     lua_Integer served, ready;
     lua_Integer total; /* rows of the whole call, for the host's progress */
     uint16_t slots[MAX_COLUMNS];
+    pl_column *columns[MAX_COLUMNS]; /* of mt, one for each slot */
     int ncolumns;
     int names; /* list of attribute names by position: strings stay interned */
 } feed;
@@ -38,11 +42,20 @@ static bool is_identity(const pl_mapper *m, uint16_t slot) {
     return slot == m->polymorphic_on && m->polymorphic_identity.tag != PL_UNSET;
 }
 
+/* Whether rows of the model fill several tables, whose keys must agree. */
+static bool is_joined(const feed *f) {
+    return f->m->ntables > 1;
+}
+
 /* The default of a column that a row does not name. */
-static void push_default(lua_State *L, const feed *f, uint16_t slot, pl_slot *out) {
-    const pl_column *c = f->m->attrs[slot].column;
+static void push_default(lua_State *L, feed *f, int i, pl_slot *out) {
+    const pl_column *c = f->columns[i];
+    uint16_t slot = f->slots[i];
     *out = pl_slot_null();
-    if (is_identity(f->m, slot)) {
+    if (is_joined(f) && c->pk_position >= 0) {
+        *out = pl_slot_int(f->key++);
+        lua_pushnil(L);
+    } else if (is_identity(f->m, slot)) {
         *out = f->m->polymorphic_identity;
         lua_pushnil(L);
     } else if (c->dflt.kind == PL_D_VALUE) {
@@ -66,7 +79,7 @@ static void fill_row(lua_State *L, feed *f, pl_slot *row) {
         lua_gettable(L, at);
         if (lua_isnil(L, -1)) {
             lua_pop(L, 1);
-            push_default(L, f, f->slots[i], &row[i]);
+            push_default(L, f, i, &row[i]);
             if (lua_isnil(L, -1)) {
                 lua_settop(L, at);
                 continue;
@@ -128,9 +141,10 @@ static int next_row(void *ud, pl_slot *row, pl_error *err) {
     return 1;
 }
 
-static void add_column(lua_State *L, feed *f, uint16_t slot) {
+static void add_column(lua_State *L, feed *f, uint16_t slot, pl_column *c) {
     if (f->ncolumns == MAX_COLUMNS)
         plua_raise(L, PL_EINVALID, "bulk_insert: more than %d columns", MAX_COLUMNS);
+    f->columns[f->ncolumns] = c;
     f->slots[f->ncolumns++] = slot;
     lua_pushstring(L, f->m->attrs[slot].name);
     lua_rawseti(L, f->names, f->ncolumns);
@@ -185,6 +199,13 @@ static lua_Integer run_end(lua_State *L, const feed *f, lua_Integer first,
     return end;
 }
 
+/* The slot that fills a column of the table, or PL_NO_SLOT. */
+static uint16_t slot_of(const feed *f, const pl_column *c) {
+    if (is_joined(f) && c->pk_position >= 0)
+        return f->mt->from[c->pk_position];
+    return f->mt->slots[c->position];
+}
+
 /* Columns that rows of the run name, checked, and those with defaults. */
 static void choose_columns(lua_State *L, feed *f) {
     lua_newtable(L);
@@ -192,27 +213,53 @@ static void choose_columns(lua_State *L, feed *f) {
     for (lua_Integer at = f->at + 1; at <= f->n; at++)
         note_names(L, f, at, set);
     f->ncolumns = 0;
-    for (uint16_t i = 0; i < f->m->nslots; i++) {
-        const pl_attr *a = &f->m->attrs[i];
-        bool named = lua_getfield(L, set, a->name) != LUA_TNIL;
+    for (uint16_t i = 0; i < f->mt->ncolumns; i++) {
+        pl_column *c = f->mt->table->columns[i];
+        uint16_t slot = slot_of(f, c);
+        if (slot == PL_NO_SLOT || c->computed)
+            continue;
+        bool named = lua_getfield(L, set, f->m->attrs[slot].name) != LUA_TNIL;
         lua_pop(L, 1);
-        if (a->column && !a->column->computed &&
-            (named || is_identity(f->m, i) || a->column->dflt.kind == PL_D_VALUE ||
-             a->column->dflt.kind == PL_D_FUNCTION))
-            add_column(L, f, i);
+        if (named || (is_joined(f) && c->pk_position >= 0) || is_identity(f->m, slot) ||
+            c->dflt.kind == PL_D_VALUE || c->dflt.kind == PL_D_FUNCTION)
+            add_column(L, f, slot, c);
     }
     lua_settop(L, set - 1);
 }
 
+/* Keys of a joined model are those of the root table: what rows without one get comes
+** behind those that are there and those that other rows name. */
+static void begin_keys(lua_State *L, plua_session *s, feed *f) {
+    const pl_table *root = f->m->tables[0].table;
+    const pl_attr *key = &f->m->attrs[f->m->pk[0]];
+    bool counts = pl_table_autoincrement(root) != NULL;
+    int64_t last = 0;
+    for (lua_Integer at = 1; at <= f->total; at++) {
+        lua_rawgeti(L, f->rows, at);
+        if (!lua_istable(L, -1))
+            plua_raise(L, PL_ETYPE, "bulk_insert: rows must be tables of attributes");
+        for (int i = 0; i < f->m->npk && !counts; i++)
+            if (lua_getfield(L, f->names + 1, f->m->attrs[f->m->pk[i]].name) == LUA_TNIL)
+                plua_raise(L, PL_EINVALID, "bulk_insert: row %d of %s has no key '%s'",
+                           (int)at, f->m->name, f->m->attrs[f->m->pk[i]].name);
+        if (counts && lua_getfield(L, f->names + 1, key->name) == LUA_TNUMBER &&
+            lua_tointeger(L, -1) > last)
+            last = lua_tointeger(L, -1);
+        lua_settop(L, f->names);
+    }
+    if (!counts)
+        return;
+    pl_conn *conn = plua_session_conn(L, s, plua_engine_of(root), true);
+    plua_check(L, pl_bulk_next_key(conn, &pl_dialect_sqlite, root, &f->key, plua_err(L)));
+    f->key = f->key > last ? f->key : last + 1;
+}
+
 /* Inserts the rows after f->at up to f->n and gives their number. */
 static int64_t run(lua_State *L, plua_session *s, feed *f) {
-    pl_column *columns[MAX_COLUMNS];
     int64_t count;
-    const pl_table *t = f->m->tables[0].table;
-    for (int i = 0; i < f->ncolumns; i++)
-        columns[i] = f->m->attrs[f->slots[i]].column;
+    const pl_table *t = f->mt->table;
     pl_conn *conn = plua_session_conn(L, s, plua_engine_of(t), true);
-    pl_code code = pl_bulk_insert(conn, &pl_dialect_sqlite, t, columns,
+    pl_code code = pl_bulk_insert(conn, &pl_dialect_sqlite, t, f->columns,
                                   (size_t)f->ncolumns, next_row, f, &count, plua_err(L));
     if (code != PL_OK) {
         tell_progress(f, f->total);
@@ -223,6 +270,25 @@ static int64_t run(lua_State *L, plua_session *s, feed *f) {
     return count;
 }
 
+/* Fills the tables of the model with the rows after f->at up to f->n, the root's first.
+ */
+static int64_t fill_tables(lua_State *L, plua_session *s, feed *f) {
+    lua_Integer at = f->at;
+    int64_t key = f->key, count = 0;
+    for (size_t i = 0; i < f->m->ntables; i++) {
+        f->mt = &f->m->tables[i];
+        f->at = at;
+        f->key = key;
+        choose_columns(L, f);
+        f->served = f->ready = 0;
+        f->ahead = lua_newuserdatauv(
+            L, (size_t)AHEAD * (size_t)f->ncolumns * sizeof *f->ahead + 1, 0);
+        count = run(L, s, f);
+        lua_settop(L, f->names);
+    }
+    return count;
+}
+
 /* session:bulk_insert(Model, {row, ...}): the number of rows. */
 int plua_session_bulk_insert(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "bulk_insert");
@@ -230,8 +296,6 @@ int plua_session_bulk_insert(lua_State *L) {
     if (!m)
         plua_raise(L, PL_EARGUMENT, "bulk_insert: a model expected, got %s",
                    plua_typename(L, 2));
-    if (m->ntables > 1)
-        plua_raise(L, PL_EINVALID, "bulk_insert: %s has rows in several tables", m->name);
     if (!lua_istable(L, 3))
         plua_raise(L, PL_EARGUMENT, "bulk_insert: a list of rows expected, got %s",
                    plua_typename(L, 3));
@@ -248,14 +312,11 @@ int plua_session_bulk_insert(lua_State *L) {
     f.keep = lua_gettop(L);
     lua_newtable(L);
     f.names = lua_gettop(L);
+    if (is_joined(&f))
+        begin_keys(L, s, &f);
     while (f.at < n) {
         f.n = run_end(L, &f, f.at + 1, n);
-        choose_columns(L, &f);
-        f.served = f.ready = 0;
-        f.ahead = lua_newuserdatauv(
-            L, (size_t)AHEAD * (size_t)f.ncolumns * sizeof *f.ahead + 1, 0);
-        count += run(L, s, &f);
-        lua_settop(L, f.names);
+        count += fill_tables(L, s, &f);
     }
     lua_pushinteger(L, count);
     return 1;

@@ -9,6 +9,8 @@
 */
 #include "core/unit/flush.h"
 
+#include <string.h>
+
 typedef struct bulk {
     pl_conn *conn;
     const pl_dialect *d;
@@ -58,6 +60,40 @@ static pl_code use_statement(bulk *b, size_t rows, pl_error *err) {
     if (!pl_buf_ok(&b->sql))
         return pl_nomem(err);
     return pl_conn_prepare(b->conn, b->sql.p, b->sql.len, true, &b->stmt, err);
+}
+
+pl_code pl_bulk_next_key(pl_conn *conn, const pl_dialect *d, const pl_table *t,
+                         int64_t *next, pl_error *err) {
+    const pl_column *key = t->pk[0];
+    pl_slot name = pl_slot_text(t->name, strlen(t->name)), found = {0};
+    bool counted = key->autoincrement || (t->flags & PL_TABLE_AUTOINCREMENT);
+    pl_buf sql;
+    pl_buf_init(&sql, err->texts.alloc);
+    pl_buf_str(&sql, "SELECT max(coalesce((SELECT max(");
+    pl_quote_name(d, &sql, key->name);
+    pl_buf_str(&sql, ") FROM ");
+    if (t->schema) {
+        pl_quote_name(d, &sql, t->schema);
+        pl_buf_chr(&sql, '.');
+    }
+    pl_quote_name(d, &sql, t->name);
+    pl_buf_str(&sql, "), 0), ");
+    if (counted) { /* keys of rows that are gone are not given again */
+        pl_buf_str(&sql, "coalesce((SELECT seq FROM ");
+        if (t->schema) {
+            pl_quote_name(d, &sql, t->schema);
+            pl_buf_chr(&sql, '.');
+        }
+        pl_buf_str(&sql, "sqlite_sequence WHERE name = ?), 0))");
+    } else {
+        pl_buf_str(&sql, "0)");
+    }
+    pl_code code = pl_buf_ok(&sql) ? pl_conn_scalar(conn, pl_buf_cstr(&sql), &name,
+                                                    counted ? 1 : 0, NULL, &found, err)
+                                   : pl_nomem(err);
+    pl_buf_free(&sql);
+    *next = found.tag == PL_INT ? found.v.i + 1 : 1;
+    return code;
 }
 
 /* ---- rows ---------------------------------------------------------------------- */

@@ -109,6 +109,10 @@ pl_code pl_flush_run(pl_flush *f, pl_error *err);
 void pl_blame_statement(const pl_registry *r, pl_flush_op op, const char *table,
                         pl_error *err);
 
+/* The key that a table with one integer key gives next. */
+pl_code pl_bulk_next_key(pl_conn *conn, const pl_dialect *d, const pl_table *t,
+                         int64_t *next, pl_error *err);
+
 /*
 ** Bulk insert of rows that are not objects: columns[] of a table, `next` fills one row's
 ** slots and returns 1, 0 at the end, -1 for an error it put into err. The bytes of a row
