@@ -111,8 +111,9 @@ static void open_values(lua_State *L) {
     } else {
         lua_pushglobaltable(L);
         lua_pushglobaltable(L);
+        lua_pushnil(L);
     }
-    lua_call(L, 2, 1);
+    lua_call(L, 3, 1);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &VALUES_KEY);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

@@ -60,5 +60,5 @@ void sandbox_open(lua_State *L, unsigned allow, lua_CFunction print) {
     tables_open(L);
     lua_setfield(L, -2, "tables");
     push_allowed(L, allow);
-    lua_call(L, 2, 2);
+    lua_call(L, 2, 3);
 }

@@ -10,8 +10,9 @@
 
 #include "guard.h"
 
-/* Takes the state apart and pushes the globals of scripts and the table behind them,
- * where registered functions go. print may be NULL. [-0, +2, e] */
+/* Takes the state apart and pushes the globals of scripts, the table behind them, where
+ * registered functions go, and functions that make tables read-only. print may be NULL.
+ * [-0, +3, e] */
 void sandbox_open(lua_State *L, unsigned allow, lua_CFunction print);
 
 #endif

@@ -129,21 +129,28 @@ end
 
 -- ---- names ------------------------------------------------------------------------
 
---- Makes the last part of a dotted name a field of a global table, which is made if need be.
-local function define(globals, name, value)
+--- Sets a field of the globals, and of none of the scripts' own in a sandbox.
+local function set_global(globals, env, name, value)
+  rawset(globals, name, value)
+  if env ~= globals then rawset(env, name, nil) end
+end
+
+--- Makes the last part of a dotted name a field of a global table, which is made if need be
+-- and which scripts cannot write in a sandbox.
+local function define(globals, env, walls, name, value)
   local at = globals
   for part in name:gmatch "([^.]+)%." do
     local inner = rawget(at, part)
     if inner == nil then
-      inner = {}
-      rawset(at, part, inner)
+      inner = walls and walls.protect(part, {}) or {}
+      if at == globals then set_global(globals, env, part, inner) else rawset(at, part, inner) end
     end
     if type(inner) ~= "table" then return false end
-    at = inner
+    at = walls and walls.behind(inner) or inner
   end
   local last = name:match "[^.]+$"
   if not last then return false end
-  rawset(at, last, value)
+  if at == globals then set_global(globals, env, last, value) else rawset(at, last, value) end
   return true
 end
 
@@ -166,8 +173,8 @@ local function find(env, name)
 end
 
 --- The object behind a host. `globals` is where registered functions go, `env` what scripts
--- see as their globals.
-function embed.new(env, globals)
+-- see as their globals; `walls` what sandbox.new gives third, nil without a sandbox.
+function embed.new(env, globals, walls)
   local state = { handles = {}, stack = {}, vars = {}, ending = 0 }
   return {
     env = env,
@@ -178,7 +185,7 @@ function embed.new(env, globals)
     set = function(name, value) set(state, name, value) end,
     var = function(name) return state.vars[name] end,
     share = function(name, handle) state.handles[name] = handle end,
-    define = function(name, value) return define(globals, name, value) end,
+    define = function(name, value) return define(globals, env, walls, name, value) end,
     find = function(name) return find(env, name) end,
     preload = function(name, loader) package.preload[name] = loader end,
     add_path = function(folder)

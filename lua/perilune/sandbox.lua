@@ -6,12 +6,13 @@
 -- @module perilune.sandbox
 local sandbox = {}
 
-local ipairs, next, pairs, rawequal, rawget, rawlen, rawset, select, setmetatable, tostring, type =
-  ipairs, next, pairs, rawequal, rawget, rawlen, rawset, select, setmetatable, tostring, type
+local ipairs, next, pairs, rawget, rawset, select, setmetatable, tostring, type =
+  ipairs, next, pairs, rawget, rawset, select, setmetatable, tostring, type
 local error, xpcall, getmetatable, load, collectgarbage, require =
   error, xpcall, getmetatable, load, collectgarbage, require
 local real = { string = string, table = table, coroutine = coroutine, utf8 = utf8, math = math,
   os = os, io = io, package = package, debug = debug }
+local metatable_of = debug.getmetatable
 
 --- What the tables of the libraries lend to scripts as it is.
 local lent = {
@@ -38,8 +39,9 @@ end
 
 local protected = setmetatable({}, { __mode = "k" })
 
---- A table that reads as another and cannot be written.
+--- A table that reads as another, can be called when the other can, and cannot be written.
 local function protect(name, contents)
+  local meta = metatable_of(contents)
   local proxy = setmetatable({}, {
     __index = contents,
     __newindex = function(_, key)
@@ -49,6 +51,7 @@ local function protect(name, contents)
       return function(_, key) return next(contents, key) end, nil, nil
     end,
     __len = function() return #contents end,
+    __call = meta and meta.__call and function(_, ...) return contents(...) end,
     __metatable = false,
   })
   protected[proxy] = contents
@@ -125,6 +128,9 @@ local function libraries(native)
   return lib
 end
 
+--- The table behind a protected one; another table is itself.
+local function behind(t) return protected[t] or t end
+
 --- Names of the mapper's classes begin so; their metatables are not for scripts.
 local function is_ours(meta)
   local name = type(meta) == "table" and rawget(meta, "__name")
@@ -167,8 +173,11 @@ local function base(native, env, allow)
 
   function g.rawset(t, key, value)
     if protected[t] then error("the sandbox's tables are read-only", 2) end
-    if type(t) == "table" and is_ours(getmetatable(t)) then
+    if type(t) == "table" and is_ours(metatable_of(t)) then
       error("this table belongs to the mapper", 2)
+    end
+    if t == env and g[key] ~= nil then
+      error(("global '%s' is read-only in the sandbox"):format(tostring(key)), 2)
     end
     return rawset(t, key, value)
   end
@@ -219,6 +228,17 @@ end
 --- Modules of the mapper that a script may require; the rest is for the mapper itself.
 local modules = { ["perilune"] = true, ["perilune.host"] = true }
 
+--- Makes the tables of functions among the mapper's names (json, date, event, ...) read-only.
+local function seal(module)
+  local namespace = require "perilune.core".namespace
+  for name, value in pairs(namespace) do
+    if type(value) == "table" then
+      namespace[name] = protect(name, value)
+      if rawget(module, name) == value then module[name] = namespace[name] end
+    end
+  end
+end
+
 local function new_require(native, allowed)
   local views = {}
   return function(name)
@@ -235,6 +255,7 @@ local function new_require(native, allowed)
     end
     local loaded, from = require(name)
     if not modules[name] then return loaded, from end
+    if name == "perilune" and not views[name] then seal(loaded) end
     views[name] = views[name] or native.view(name, loaded)
     return views[name], from
   end
@@ -306,6 +327,7 @@ end
 -- @tab allow read, write, env, process, native, bytecode = true
 -- @treturn table the environment
 -- @treturn table where registered functions go
+-- @treturn table protect(name, contents) makes a table read-only, behind(t) is what it reads
 function sandbox.new(native, allow)
   local env = {}
   native.loadfile, native.allowed = loadfile, {}
@@ -347,7 +369,7 @@ function sandbox.new(native, allow)
     end,
     __metatable = false,
   })
-  return env, globals
+  return env, globals, { protect = protect, behind = behind }
 end
 
 return sandbox
