@@ -4,9 +4,9 @@
  *
  * The authorizer is asked for every table and column that a statement touches, with the
  * view or trigger that does so. A table with a rule on rows may be read by its view only.
- * Updating and deleting by key reads the key, which is let through in statements that
- * change the table: that a row of that key exists is no secret, what is in it is. The
- * triggers pass over rows outside the rule.
+ * Updating and deleting by key reads the key, and so does a foreign key: it is let
+ * through in statements that change a table and select from none. That a row of that key
+ * exists is no secret, what is in it is. The triggers pass over rows outside the rule.
  */
 #include "policy.h"
 
@@ -38,6 +38,7 @@ typedef struct rule {
     bool insert, remove;
     const char *rows; /* condition, or NULL */
     char *view;       /* "table (rows)", where there is one */
+    bool empty;       /* while a statement that makes an index is compiled */
 } rule;
 
 struct policy {
@@ -48,9 +49,11 @@ struct policy {
     const perilune_value *databases, *functions;
     policy_variable variable;
     void *ud;
-    bool internal;    /* statements of the policy's own are being compiled */
-    bool selecting;   /* the statement being compiled has a SELECT */
-    const rule *into; /* what it updates or deletes */
+    bool internal;  /* statements of the policy's own are being compiled */
+    bool plain;     /* the statement being compiled selects nothing from other tables */
+    bool selecting; /* and now it does */
+    bool changing;  /* it changes a table */
+    bool indexing;  /* it makes a table or an index */
 };
 
 policy *policy_new(bool sandbox, unsigned allow, bool readonly) {
@@ -239,10 +242,18 @@ static bool listed(const perilune_value *list, const char *name) {
     return false;
 }
 
+static bool is_one_of(const char *name, const char *const *list) {
+    while (name && *list && strcasecmp(name, *list) != 0)
+        list++;
+    return name && *list;
+}
+
 static bool has(const names *n, const char *name) {
     return n->all || listed(n->list, name);
 }
 
+/* The rule for all others is not for what SQLite keeps: samples of columns, whole pages.
+ */
 static const rule *rule_of(const policy *p, const char *table) {
     const rule *any = NULL;
     for (size_t i = 0; table && i < p->nrules; i++) {
@@ -251,7 +262,9 @@ static const rule *rule_of(const policy *p, const char *table) {
         if (strcmp(p->rules[i].table, "*") == 0)
             any = &p->rules[i];
     }
-    return any;
+    bool own = table && (strncasecmp(table, "sqlite_", 7) == 0 ||
+                         strcasecmp(table, "dbstat") == 0);
+    return own ? NULL : any;
 }
 
 /* The rule that a view or trigger of ours belongs to. */
@@ -262,11 +275,22 @@ static const rule *rule_of_ours(const policy *p, const char *name) {
     return NULL;
 }
 
+/* Whether only a rule of the policy's own may have a name. */
+static bool is_reserved(const char *name) {
+    return name && sqlite3_strlike("%" SQLTEXT_RESERVED "%", name, 0) == 0;
+}
+
 static bool is_schema_table(const char *name) {
     return name && (strcasecmp(name, "sqlite_master") == 0 ||
                     strcasecmp(name, "sqlite_schema") == 0 ||
                     strcasecmp(name, "sqlite_temp_master") == 0 ||
                     strcasecmp(name, "sqlite_temp_schema") == 0);
+}
+
+/* Reads its arguments only. */
+static bool is_json_function(sqlite3 *db, const char *table) {
+    static const char *const known[] = {"json_each", "json_tree", NULL};
+    return is_one_of(table, known) && !rows_has_table(db, table);
 }
 
 static int may_read(const policy *p, sqlite3 *db, const char *table, const char *column,
@@ -278,10 +302,12 @@ static int may_read(const policy *p, sqlite3 *db, const char *table, const char 
     if (rule_of_ours(p, via))
         return ALLOW; /* what the view shows is asked of the view */
     if (!r)
-        return DENY;
+        return is_json_function(db, table) ? ALLOW : DENY;
+    if (p->indexing && !p->selecting && (r->rows || listed(r->hidden.list, column)))
+        return r->empty ? ALLOW : DENY; /* an expression may fail for some values */
     if (r->rows && !view)
-        return p->into == r && !p->selecting && rows_is_key(db, table, column) ? ALLOW
-                                                                               : DENY;
+        return p->changing && !p->selecting && rows_is_key(db, table, column) ? ALLOW
+                                                                              : DENY;
     if (listed(r->hidden.list, column))
         return AS_NULL;
     if (has(&r->read, column))
@@ -289,16 +315,16 @@ static int may_read(const policy *p, sqlite3 *db, const char *table, const char 
     return (!column || !*column) && r->read.list ? ALLOW : DENY;
 }
 
-static int may_change(policy *p, int action, const char *table, const char *column) {
+static int may_change(policy *p, sqlite3 *db, int action, const char *table,
+                      const char *column) {
     const rule *r = rule_of(p, table);
     if (p->readonly)
         return DENY;
     if (!p->has_rules)
         return ALLOW;
-    if (!r)
+    if (!r || (r->rows && !rows_has_triggers(db, r->view)))
         return DENY;
-    p->into = r;
-    p->selecting = false;
+    p->changing = true;
     if (action == SQLITE_INSERT)
         return r->insert ? ALLOW : DENY;
     if (action == SQLITE_DELETE)
@@ -306,16 +332,14 @@ static int may_change(policy *p, int action, const char *table, const char *colu
     return has(&r->update, column) ? ALLOW : DENY;
 }
 
-static bool is_one_of(const char *name, const char *const *list) {
-    while (*list && strcasecmp(name, *list) != 0)
-        list++;
-    return *list != NULL;
-}
-
 static int may_call(const policy *p, const char *name) {
     static const char *const never[] = {
         "load_extension", "fts3_tokenizer", "readfile",      "writefile",
         "edit",           "regexp",         "sqlite_dbpage", NULL};
+    static const char *const renames[] = {"sqlite_rename_table", "sqlite_rename_column",
+                                          NULL};
+    if (p->has_rules && is_one_of(name, renames))
+        return DENY; /* rules go by names */
     return listed(p->functions, name) || !is_one_of(name, never) ? ALLOW : DENY;
 }
 
@@ -333,10 +357,40 @@ static int may_use_pragma(const char *name, const char *argument) {
     return is_one_of(name, plain) && !argument ? ALLOW : DENY;
 }
 
-static int may_make_virtual(const policy *p, const char *module) {
-    bool known =
-        module && (strcasecmp(module, "fts5") == 0 || strcasecmp(module, "rtree") == 0);
-    return known && p->schema && !p->readonly ? ALLOW : DENY;
+/* A table that may be altered or dropped: not one that others' rows are in, or that has
+ * values which a column made of them would show. */
+static bool is_open(const policy *p, const char *table) {
+    const rule *r = rule_of(p, table);
+    return r && !r->rows && !r->hidden.all && !r->hidden.list;
+}
+
+/* Whether an action on a, which belongs to b, leaves the rules on tables as they are. */
+static bool keeps_rules(const policy *p, int action, const char *a, const char *b) {
+    const rule *of_a = rule_of(p, a), *of_b = rule_of(p, b);
+    switch (action) {
+    case SQLITE_ALTER_TABLE: return is_open(p, b);
+    case SQLITE_DROP_TABLE:
+    case SQLITE_DROP_VTABLE: return is_open(p, a);
+    case SQLITE_CREATE_TRIGGER: return false; /* it would act for those without rules */
+    case SQLITE_DROP_TRIGGER: return is_open(p, b);
+    case SQLITE_CREATE_TEMP_TRIGGER:
+    case SQLITE_DROP_TEMP_TRIGGER: return !of_b || !of_b->rows;
+    case SQLITE_CREATE_VIEW:
+    case SQLITE_CREATE_TEMP_VIEW:
+    case SQLITE_CREATE_VTABLE: return !of_a || !of_a->rows;
+    default: return true;
+    }
+}
+
+static int may_change_schema(policy *p, int action, const char *a, const char *b) {
+    static const char *const modules[] = {"fts5", "rtree", NULL};
+    bool is_virtual = action == SQLITE_CREATE_VTABLE || action == SQLITE_DROP_VTABLE;
+    if (!p->schema || p->readonly || (is_virtual && !is_one_of(b, modules)))
+        return DENY;
+    if (action == SQLITE_CREATE_TABLE || action == SQLITE_CREATE_INDEX)
+        p->indexing = true;
+    return !p->has_rules || (!is_reserved(a) && keeps_rules(p, action, a, b)) ? ALLOW
+                                                                              : DENY;
 }
 
 /* Whether an action changes anything but temporary tables. */
@@ -361,16 +415,18 @@ static int authorize(void *ud, void *handle, int action, const char *a, const ch
         return ALLOW;
     switch (action) {
     case SQLITE_SELECT:
-        p->selecting = p->selecting || !rule_of_ours(p, via);
+        if (!rule_of_ours(p, via) && (via || !p->plain))
+            p->selecting = true;
         return ALLOW;
     case SQLITE_READ: return may_read(p, handle, a, b, via);
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
     case SQLITE_DELETE:
-        if (is_schema_table(
-                a)) /* a statement that changes the schema: asked for itself */
-            return p->schema && !p->readonly ? ALLOW : DENY;
-        return may_change(p, action, a, b);
+        /* A statement that changes the schema is asked for itself. The first use of a
+         * virtual table looks like the end of one that makes a table. */
+        if (is_schema_table(a))
+            return action == SQLITE_UPDATE || (p->schema && !p->readonly) ? ALLOW : DENY;
+        return may_change(p, handle, action, a, b);
     case SQLITE_FUNCTION: return may_call(p, b);
     case SQLITE_PRAGMA: return may_use_pragma(a, b);
     case SQLITE_TRANSACTION:
@@ -378,9 +434,7 @@ static int authorize(void *ud, void *handle, int action, const char *a, const ch
     case SQLITE_RECURSIVE: return ALLOW;
     case SQLITE_ATTACH:
     case SQLITE_DETACH: return DENY;
-    case SQLITE_CREATE_VTABLE:
-    case SQLITE_DROP_VTABLE: return may_make_virtual(p, b);
-    default: return p->schema && !p->readonly ? ALLOW : DENY;
+    default: return may_change_schema(p, action, a, b);
     }
 }
 
@@ -505,6 +559,7 @@ static const char *make_triggers(policy *p, sqlite3 *db) {
     for (size_t i = 0; i < p->nrules; i++) {
         const rule *r = &p->rules[i];
         if (r->rows && !p->readonly && rows_has_table(db, r->table) &&
+            !rows_has_triggers(db, r->view) &&
             rows_make_triggers(db, r->view, r->table, r->rows) != SQLITE_OK)
             return "a rule on rows is not valid for its table";
     }
@@ -515,14 +570,16 @@ static const char *make_triggers(policy *p, sqlite3 *db) {
 static const char *compiling(void *ud, void *handle, const char *sql, size_t len) {
     policy *p = ((guard *)ud)->policy;
     const char *why = NULL;
-    p->into = NULL;
-    p->selecting = false;
+    p->changing = p->selecting = p->indexing = false;
     if (!p->has_rules)
         return NULL;
+    p->plain = sqltext_is_plain(sql, len);
     if (sqltext_takes_reserved(sql, len))
         return "the policy keeps this name for its rules";
     p->internal = true;
     why = make_triggers(p, handle);
+    for (size_t i = 0; i < p->nrules && sqltext_begins(sql, len, "create"); i++)
+        p->rules[i].empty = rows_is_empty(handle, p->rules[i].table);
     p->internal = false;
     return why;
 }

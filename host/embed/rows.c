@@ -20,6 +20,8 @@ static const struct {
                 {"pass update", "BEFORE UPDATE", "OLD", "IGNORE"},
                 {"pass delete", "BEFORE DELETE", "OLD", "IGNORE"}};
 
+#define MARK " made"
+
 enum { TRIGGERS = sizeof triggers / sizeof *triggers };
 
 bool rows_is_ours(const char *view, const char *name) {
@@ -35,6 +37,17 @@ bool rows_is_ours(const char *view, const char *name) {
 bool rows_has_table(sqlite3 *db, const char *table) {
     return sqlite3_table_column_metadata(db, "main", table, NULL, NULL, NULL, NULL, NULL,
                                          NULL) == SQLITE_OK;
+}
+
+bool rows_is_empty(sqlite3 *db, const char *table) {
+    sqlite3_stmt *stmt = NULL;
+    char *sql = sqlite3_mprintf("SELECT 1 FROM main.\"%w\" LIMIT 1", table);
+    bool empty = sql && (!rows_has_table(db, table) ||
+                         (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+                          sqlite3_step(stmt) == SQLITE_DONE));
+    sqlite3_finalize(stmt);
+    sqlite3_free(sql);
+    return empty;
 }
 
 bool rows_is_key(sqlite3 *db, const char *table, const char *column) {
@@ -97,18 +110,6 @@ static char *row_of(sqlite3 *db, const char *table, const char *which) {
     return sqlite3_str_finish(list);
 }
 
-static int count_triggers(sqlite3 *db, const char *view) {
-    static const char sql[] =
-        "SELECT name FROM temp.sqlite_schema WHERE type = 'trigger'";
-    sqlite3_stmt *stmt = NULL;
-    int n = 0;
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK)
-        while (sqlite3_step(stmt) == SQLITE_ROW)
-            n += rows_is_ours(view, (const char *)sqlite3_column_text(stmt, 0));
-    sqlite3_finalize(stmt);
-    return n;
-}
-
 static int make_trigger(sqlite3 *db, size_t i, const char *view, const char *table,
                         const char *condition) {
     char *row = row_of(db, table, triggers[i].which);
@@ -125,15 +126,24 @@ static int make_trigger(sqlite3 *db, size_t i, const char *view, const char *tab
     return rc;
 }
 
+/* A table without rows tells that the triggers are there: it goes with them in a
+ * rollback, and can be asked for while a statement is compiled. */
+bool rows_has_triggers(sqlite3 *db, const char *view) {
+    char *name = sqlite3_mprintf("%s" MARK, view);
+    bool has = name && sqlite3_table_column_metadata(db, "temp", name, NULL, NULL, NULL,
+                                                     NULL, NULL, NULL) == SQLITE_OK;
+    sqlite3_free(name);
+    return has;
+}
+
 int rows_make_triggers(sqlite3 *db, const char *view, const char *table,
                        const char *rows) {
-    int there = count_triggers(db, view);
-    if (there == TRIGGERS)
-        return SQLITE_OK;
-    char *condition = there == 0 ? condition_of(db, rows) : NULL;
-    int rc = condition ? SQLITE_OK : SQLITE_ERROR;
+    char *condition = condition_of(db, rows);
+    int rc = condition ? SQLITE_OK : SQLITE_NOMEM;
     for (size_t i = 0; i < TRIGGERS && rc == SQLITE_OK; i++)
         rc = make_trigger(db, i, view, table, condition);
+    if (rc == SQLITE_OK)
+        rc = run(db, sqlite3_mprintf("CREATE TEMP TABLE \"%w" MARK "\" (made)", view));
     sqlite3_free(condition);
     return rc;
 }

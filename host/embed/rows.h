@@ -24,7 +24,14 @@ int rows_make_view(struct sqlite3 *db, const char *view, const char *table,
 /* Whether the table is there. */
 bool rows_has_table(struct sqlite3 *db, const char *table);
 
-/* Makes the triggers on a table that is there, unless they are. */
+/* Whether a table has no rows, or is not there. */
+bool rows_is_empty(struct sqlite3 *db, const char *table);
+
+/* Whether the triggers of a view's rule are there. A rollback may have taken them away
+ * together with their table. */
+bool rows_has_triggers(struct sqlite3 *db, const char *view);
+
+/* Makes the triggers on a table that is there. */
 int rows_make_triggers(struct sqlite3 *db, const char *view, const char *table,
                        const char *condition);
 

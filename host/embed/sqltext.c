@@ -69,3 +69,24 @@ bool sqltext_takes_reserved(const char *sql, size_t len) {
     }
     return false;
 }
+
+static bool has_word(const char *p, const char *end, const char *word) {
+    size_t n = strlen(word);
+    while ((size_t)(end - p) >= n &&
+           ((*p | ' ') != *word || strncasecmp(p, word, n) != 0))
+        p++;
+    return (size_t)(end - p) >= n;
+}
+
+bool sqltext_begins(const char *sql, size_t len, const char *word) {
+    const char *end = sql + len;
+    const char *p = skip_idle(sql, end);
+    return skip_word(p, end, word) != p;
+}
+
+bool sqltext_is_plain(const char *sql, size_t len) {
+    const char *end = sql + len;
+    if (has_word(sql, end, "select"))
+        return false;
+    return sqltext_begins(sql, len, "delete") || !has_word(sql, end, "from");
+}

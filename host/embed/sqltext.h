@@ -18,4 +18,11 @@
  * pass for the view of that name. May say so of a text that only looks like it. */
 bool sqltext_takes_reserved(const char *sql, size_t len);
 
+/* Whether this keyword is the first of a statement. */
+bool sqltext_begins(const char *sql, size_t len, const char *word);
+
+/* Whether a statement changes one table and has no part that selects rows of another. May
+ * say no of one that only looks like it has. */
+bool sqltext_is_plain(const char *sql, size_t len);
+
 #endif

@@ -51,8 +51,9 @@ typedef struct pl_change {
 ** Callbacks of a connection; each may be NULL. They run inside the driver: they must not
 ** raise, and may not use the connection. `poll` is asked now and then while a statement
 ** runs or waits, and before it is prepared and begins: not 0 stops it (PL_EINTERRUPT).
-** `compiling` is asked before a text is prepared, `authorize` while it is, with the
-** database's action code (SQLite's numbers) and names: 0 allow, 1 deny, 2 read as NULL.
+** `compiling` is asked before a text is prepared or, prepared before, is to run again;
+** `authorize` while it is prepared, with the database's action code (SQLite's numbers)
+*and names: 0 allow, 1 deny, 2 read as NULL.
 ** Neither is asked about the connection's own transaction control and bookkeeping.
 */
 typedef struct pl_conn_hooks {

@@ -128,8 +128,7 @@ static pl_code prepare_first(pl_conn *c, const char *sql, size_t len, bool whole
                              size_t *used, pl_stmt **out, pl_error *err) {
     void *handle;
     *out = NULL;
-    if (!may_prepare(c, sql, len, err) ||
-        c->driver->prepare(c->db, sql, len, whole, &handle, used, err) != PL_OK)
+    if (c->driver->prepare(c->db, sql, len, whole, &handle, used, err) != PL_OK)
         return fail_prepare(sql, len, err);
     c->stats.prepared++;
     if (!handle)
@@ -167,6 +166,8 @@ pl_code pl_conn_prepare(pl_conn *c, const char *sql, size_t len, bool keep, pl_s
     *out = NULL;
     if (!c->db)
         return pl_fail_closed(err);
+    if (!may_prepare(c, sql, len, err))
+        return fail_prepare(sql, len, err);
     uint64_t hash = pl_hash(sql, len);
     pl_stmt *s = pl_stmt_cache_take(&c->cache, sql, len, hash);
     if (s)
@@ -445,6 +446,8 @@ pl_code pl_conn_exec(pl_conn *c, const char *sql, pl_error *err) {
         return pl_fail_closed(err);
     for (const char *p = skip_idle(sql, end); p < end; p = skip_idle(p + used, end)) {
         pl_stmt *s;
+        if (!may_prepare(c, p, (size_t)(end - p), err))
+            return fail_prepare(p, (size_t)(end - p), err);
         if (prepare_first(c, p, (size_t)(end - p), false, &used, &s, err) != PL_OK)
             return err->code;
         if (!s)
