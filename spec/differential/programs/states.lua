@@ -55,6 +55,26 @@ P("refresh a vanished row", "family", after(saved, { "sql", "DELETE FROM parent"
 P("expired and vanished", "family", after(saved, { "sql", "DELETE FROM parent" }, { "expire", "p" }, { "attr", "p", "name" }))
 P("get of a vanished row", "family", after(saved, { "attr", "p", "name" }, { "sql", "DELETE FROM parent" }, { "get", "q", "Parent", 1 }, { "expire", "p" }, { "get", "q", "Parent", 1 }))
 
+-- Expiry goes along what is owned.
+local child = { "new", "c", "Child", { name = "c", parent = { "obj", "p" } } }
+local changed = { "sql", "UPDATE child SET name = 'other'" }
+for _, schema in ipairs { "family", "owned", "deleting", "passive_owned" } do
+  local read = { { "attr", "p", "children" }, { "attr", "c", "name" }, changed }
+  local known = after({ made, child, { "add", "p" }, { "commit" } }, table.unpack(read))
+  for _, word in ipairs { "expire", "refresh" } do
+    P(word .. " and what is owned (" .. schema .. ")", schema, after(known, { word, "p" }, { "attr", "c", "name" }, { "attr", "p", "children" }))
+    P(word .. " of what is owned (" .. schema .. ")", schema, after(known, { "sql", "UPDATE parent SET name = 'b'" }, { word, "c" }, { "attr", "p", "name" }, { "attr", "c", "name" }))
+    P(word .. " and changes of what is owned (" .. schema .. ")", schema, after(known, { "set", "c", "name", "mine" }, { "quietly", { { word, "p" }, { "attr", "c", "name" } } }, { "commit" }))
+    P(word .. " and a new child (" .. schema .. ")", schema,
+      after(known, { "new", "d", "Child", {} }, { "append", "p", "children", "d" }, { "quietly", { { word, "p" }, { "held", "d" }, { "held", "c" } } }, { "commit" }, { "count", "Child" }))
+  end
+  P("expire one attribute and what is owned (" .. schema .. ")", schema, after(known, { "expire", "p", "name" }, { "attr", "c", "name" }))
+  P("expire of what was taken away (" .. schema .. ")", schema, after(known, { "remove", "p", "children", "c" }, { "quietly", { { "expire", "p" }, { "attr", "c", "name" } } }, { "commit" }))
+end
+P("expire two levels of what is owned", "levels", { { "new", "s", "Shop", {} }, { "new", "o", "Order", { shop = { "obj", "s" } } }, { "new", "i", "Item", { name = "i", order = { "obj", "o" } } }, { "add", "s" }, { "commit" },
+  { "attr", "s", "orders" }, { "attr", "o", "items" }, { "attr", "i", "name" }, { "sql", "UPDATE item SET name = 'other'" }, { "attr", "i", "name" }, { "expire", "s" }, { "attr", "i", "name" } })
+P("expire of what is to be deleted", "family", after(saved, { "delete", "p" }, { "quietly", { { "expire", "p" }, { "sets" } } }, { "commit" }, { "count", "Parent" }))
+
 P("expunge", "family", after(saved, { "attr", "p", "name" }, { "expunge", "p" }, { "attr", "p", "name" }, { "held", "p" }))
 P("expunge pending", "family", { made, { "add", "p" }, { "expunge", "p" }, { "commit" } })
 P("expunge twice", "family", after(saved, { "expunge", "p" }, { "expunge", "p" }))
