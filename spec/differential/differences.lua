@@ -73,6 +73,7 @@ differences.faults = {
   "a flush keeps a reference to an object that it deletes, and fails",
   "a flush finds that objects need each other, though some of them have their rows",
   "a flush forgets to delete what a list of a new object holds, and deletes it the next time",
+  "a new object stays in the session, though its owner is deleted with all that it owns",
   "an object cannot be added, because it still refers to one whose row was deleted",
   "after a rollback of everything from within a savepoint, objects that were new have lost "
     .. "what the savepoint expired",
@@ -174,6 +175,11 @@ differences.declared = {
     scenario = "at fault: new node taken from a list and referred to$",
     expected = "^{INSERT node 1}$|a=transient", got = "^{INSERT node 2}$|a=persistent",
     reason = "an object that another of the session refers to is saved with it",
+  },
+  {
+    scenario = "at fault: new child of a deleted owner$",
+    expected = "c=pending p=persistent", got = "c=transient p=persistent",
+    reason = "the cascade of a deletion takes new objects out of the session",
   },
   {
     scenario = "at fault: deleted child of a new parent$",

@@ -243,11 +243,13 @@ local function make_ops(r, found)
   return ops
 end
 
--- Whether a refresh may load what relates, which Perilune leaves until it is needed.
-local function is_eager(schema)
+-- Whether a list of the schema has an option: `lazy`, for then a refresh may load what relates,
+-- which Perilune leaves until it is needed; `passive_deletes`, for then it matters what a
+-- commit has left loaded.
+local function has(schema, option)
   for _, m in ipairs(schema.models) do
     for _, rel in ipairs(m.relations) do
-      if type(rel.backref) == "table" and rel.backref.lazy then return true end
+      if type(rel.backref) == "table" and rel.backref[option] then return true end
     end
   end
   return false
@@ -262,10 +264,11 @@ return function(seed, n)
     local key = ("random%d_%d"):format(seed, number)
     schemas[key] = schemas[key] or make_schema(random.new(seed * 7919 + number))
     local r = random.new(seed * 1000003 + i)
-    local ops, keep = make_ops(r, survey(schemas[key])), i % 4 > 1
+    local schema = schemas[key]
+    local ops, keep = make_ops(r, survey(schema)), i % 4 > 1 and not has(schema, "passive_deletes")
     list[i] = {
       name = ("random: program %d.%d"):format(seed, i), schema = key, guarded = true, batch = i % 2 == 0,
-      made = ops, keep = keep, ops = touched(ops, keep), eager = is_eager(schemas[key]),
+      made = ops, keep = keep, ops = touched(ops, keep), eager = has(schema, "lazy"),
     }
   end
   return list, schemas

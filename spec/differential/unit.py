@@ -178,12 +178,13 @@ class Program:
         for op in program["ops"]:
             torn, inside = self.torn(), self.session.in_nested_transaction()
             clinging, circle, former = self.clinging(), self.circle(), self.former(op)
-            pending = set(self.session.new)
+            needed = self.needed()
             event = self.guarded(op)
             error = event["result"][1] if event["result"][:1] == ["error"] else None
             failed, undone = error is not None, error is not None or "rollback" in op[0]
             if (self.lost(op) or self.dragged(former) or (failed and (torn or self.stale))
-                    or self.put_off or (not undone and self.dropped(pending))):
+                    or self.put_off or (not undone and self.dropped(needed))
+                    or (op[0] == "delete" and self.left_behind()) or error == "AssertionError"):
                 raise Fault(events)
             event["fault"] = (error == "IntegrityError" and clinging) or (
                 error == "CircularDependencyError" and not circle)
@@ -206,11 +207,14 @@ class Program:
                         return True
         return False
 
-    def references(self, obj):
-        """The objects that an object refers to, as far as the session knows them."""
+    def references(self, obj, owned=False):
+        """The objects that an object refers to, as far as the session knows them, or only
+        those that are deleted together with it."""
         state = sa.inspect(obj)
         for relation in state.mapper.relationships:
             if relation.direction is not orm.interfaces.MANYTOONE:
+                continue
+            if owned and not any(r.cascade.delete for r in relation._reverse_property):
                 continue
             other = state.dict.get(relation.key)
             if relation.key not in state.dict:
@@ -237,6 +241,12 @@ class Program:
                 del needs[obj]
         return bool(needs)
 
+    def left_behind(self):
+        """Whether a new object is to be saved though its owner is to be deleted."""
+        gone = set(self.session.deleted)
+        return any(gone.intersection(self.references(obj, owned=True))
+                   for obj in (self.session.new if gone else ()))
+
     def former(self, op):
         """What the objects of an operation refer to that is not in the session."""
         objects = [self.vars[n] for n in objects_of(op) if n in self.vars]
@@ -248,10 +258,17 @@ class Program:
         return any(other in self.session and other not in self.references(obj)
                    for obj, other in former)
 
-    def dropped(self, pending):
+    def needed(self):
+        """What objects of the session refer to and a flush is to save."""
+        new = set(self.session.new)
+        return [(obj, other) for obj in (self.session if new else ())
+                for other in self.references(obj) if other in new]
+
+    def dropped(self, needed):
         """Whether a new object has left the session, though one in there refers to it."""
-        left = [o for o in pending if self.state(o) == "transient"]
-        return any(o in self.references(obj) for obj in (self.session if left else ()) for o in left)
+        return any(self.state(other) == "transient" and obj in self.session and
+                   (sa.inspect(obj).expired or other in self.references(obj))
+                   for obj, other in needed)
 
     def lost(self, op):
         """Whether an object was put into a relationship and not into the session."""
