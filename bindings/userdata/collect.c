@@ -97,6 +97,17 @@ static void push_child_key(lua_State *L, const pl_relation *r, const pl_object *
     lua_pushfstring(L, "%p:%p", (const void *)r, (const void *)child);
 }
 
+/* Whether a child itself says which parent it has: it does not when it is expired. */
+static bool knows_parent(plua_unit *u, const pl_relation *r, int idx,
+                         const pl_object *child) {
+    if (!r->back || r->back->uselist)
+        return false;
+    plua_relation_peek(u->L, idx, child, r->back);
+    bool known = !lua_isnil(u->L, -1);
+    lua_pop(u->L, 1);
+    return known;
+}
+
 static void adopt(plua_unit *u, int parentidx, pl_object *parent, pl_relation *r,
                   int idx) {
     lua_State *L = u->L;
@@ -107,7 +118,7 @@ static void adopt(plua_unit *u, int parentidx, pl_object *parent, pl_relation *r
     plua_unit_save(u, idx, child);
     keep_key(u, idx, child, r);
     edge(u, r, parent, child, PL_EDGE_SYNC);
-    if (r->back)
+    if (r->back && (!(child->status & PL_OBJ_KEYED) || knows_parent(u, r, idx, child)))
         return;
     push_child_key(L, r, child);
     lua_pushboolean(L, 1);
@@ -425,7 +436,7 @@ void plua_collect_deleted(plua_unit *u, int idx, pl_object *o) {
 static bool has_parent(plua_unit *u, pl_relation *r, int idx, const pl_object *child) {
     lua_State *L = u->L;
     bool has;
-    if (r->back && !r->back->uselist) {
+    if (knows_parent(u, r, idx, child)) {
         plua_relation_peek(L, idx, child, r->back);
         pl_object *parent = lua_touserdata(L, -1);
         has = parent && !(parent->status & PL_OBJ_DELETING);

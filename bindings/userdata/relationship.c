@@ -253,8 +253,9 @@ bool plua_relation_is_orphan(lua_State *L, int idx, const pl_object *o) {
             continue;
         plua_relation_peek(L, idx, o, r);
         plua_relation_old(L, idx, o, r);
-        bool lacks =
-            !lua_isuserdata(L, -2) && (!(o->status & PL_OBJ_KEYED) || !lua_isnil(L, -1));
+        bool lost = (o->status & PL_OBJ_ORPHAN) && lua_isnil(L, -2); /* by its expiry */
+        bool lacks = !lua_isuserdata(L, -2) &&
+                     (!(o->status & PL_OBJ_KEYED) || !lua_isnil(L, -1) || lost);
         lua_pop(L, 2);
         if (lacks)
             return true;

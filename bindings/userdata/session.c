@@ -521,11 +521,22 @@ static int session_close(lua_State *L) {
 }
 
 static void expire_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
     if (!(o->status & PL_OBJ_DELETING)) /* what is to be deleted still is */
         plua_session_unpin(L, s, o);
     plua_instance_expire(L, idx, o);
     if (s->db->session_events)
         plua_event_instance(L, "expire", idx, 0);
+}
+
+/* What was taken from its owner is still to be deleted: the owner knows of it. */
+static void expire_member(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    bool orphan = (o->status & PL_OBJ_ORPHAN) && plua_relation_is_orphan(L, idx, o);
+    expire_one(L, s, idx, o);
+    if (!orphan)
+        return;
+    o->status |= PL_OBJ_ORPHAN;
+    plua_session_pin(L, s, idx, o);
 }
 
 static pl_object *check_member(lua_State *L, plua_session *s, int idx) {
@@ -556,7 +567,7 @@ static void expire_reached(lua_State *L, plua_session *s, int idx) {
         lua_rawgeti(L, list, i);
         pl_object *o = lua_touserdata(L, -1);
         if (is_in(L, s, list + 1, o) && pl_object_state(o) == PL_PERSISTENT) {
-            expire_one(L, s, list + 1, o);
+            expire_member(L, s, list + 1, o);
         } else if (is_in(L, s, list + 1, o) && pl_object_state(o) == PL_PENDING) {
             plua_session_forget(L, s, list + 1, o, PL_TRANSIENT);
             plua_event_queue(L, s, "pending_to_transient", list + 1);

@@ -132,8 +132,9 @@ static pl_code hook_fill(void *ud, pl_flush_op op, pl_object *o, pl_error *err) 
 static void settle_orphan(plua_unit *u, int idx, pl_object *o) {
     if (!(o->status & PL_OBJ_ORPHAN))
         return;
+    bool orphan = plua_relation_is_orphan(u->L, idx, o);
     o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
-    if (!plua_relation_is_orphan(u->L, idx, o))
+    if (!orphan)
         return;
     if (o->status & PL_OBJ_KEYED) {
         plua_session_delete(u->L, u->s, idx);

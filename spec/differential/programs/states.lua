@@ -69,6 +69,9 @@ for _, schema in ipairs { "family", "owned", "deleting", "passive_owned" } do
       after(known, { "new", "d", "Child", {} }, { "append", "p", "children", "d" }, { "quietly", { { word, "p" }, { "held", "d" }, { "held", "c" } } }, { "commit" }, { "count", "Child" }))
   end
   P("expire one attribute and what is owned (" .. schema .. ")", schema, after(known, { "expire", "p", "name" }, { "attr", "c", "name" }))
+  P("expire what was taken away (" .. schema .. ")", schema, after(known, { "remove", "p", "children", "c" }, { "quietly", { { "expire", "c" } } }, { "flush" }, { "attr", "p", "children" }, { "commit" }, { "count", "Child" }))
+  P("expire what was moved (" .. schema .. ")", schema, after(known, { "new", "q", "Parent", {} }, { "add", "q" }, { "flush" }, { "append", "q", "children", "c" }, { "quietly", { { "expire", "c" } } }, { "flush" }, { "attr", "p", "children" }, { "attr", "q", "children" }, { "commit" }, { "count", "Child" }))
+  P("expire what was taken away and given back (" .. schema .. ")", schema, after(known, { "remove", "p", "children", "c" }, { "quietly", { { "expire", "c" }, { "append", "p", "children", "c" } } }, { "flush" }, { "commit" }, { "count", "Child" }))
   P("expire of what was taken away (" .. schema .. ")", schema, after(known, { "remove", "p", "children", "c" }, { "quietly", { { "expire", "p" }, { "attr", "c", "name" } } }, { "commit" }))
 end
 P("expire two levels of what is owned", "levels", { { "new", "s", "Shop", {} }, { "new", "o", "Order", { shop = { "obj", "s" } } }, { "new", "i", "Item", { name = "i", order = { "obj", "o" } } }, { "add", "s" }, { "commit" },
