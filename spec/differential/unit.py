@@ -178,12 +178,13 @@ class Program:
         for op in program["ops"]:
             torn, inside = self.torn(), self.session.in_nested_transaction()
             clinging, circle, former = self.clinging(), self.circle(), self.former(op)
-            needed = self.needed()
+            needed, waiting = self.needed(), self.waiting()
             event = self.guarded(op)
             error = event["result"][1] if event["result"][:1] == ["error"] else None
             failed, undone = error is not None, error is not None or "rollback" in op[0]
             if (self.lost(op) or self.dragged(former) or (failed and (torn or self.stale))
                     or self.put_off or (not undone and self.dropped(needed))
+                    or self.disordered(waiting)
                     or (op[0] == "delete" and self.left_behind()) or error == "AssertionError"):
                 raise Fault(events)
             event["fault"] = (error == "IntegrityError" and clinging) or (
@@ -240,6 +241,20 @@ class Program:
             for obj in free:
                 del needs[obj]
         return bool(needs)
+
+    def waiting(self):
+        """The new objects that need no other new one, in the order in which they came."""
+        new = set(self.session.new)
+        return [o for o in self.session._new.values() if not new.intersection(self.references(o))]
+
+    def disordered(self, waiting):
+        """Whether a flush has inserted them in another order."""
+        keys = {}
+        for obj in waiting:
+            if self.state(obj) == "persistent":
+                state = sa.inspect(obj)
+                keys.setdefault(state.mapper.base_mapper, []).append(state.identity)
+        return any(found != sorted(found) for found in keys.values())
 
     def left_behind(self):
         """Whether a new object is to be saved though its owner is to be deleted."""

@@ -66,6 +66,8 @@ P("at fault: stored node below its new child", "tree", { { "new", "a", "Node", {
 P("at fault: new node taken from a list and referred to", "tree_owned", { { "new", "a", "Node", {} }, { "new", "b", "Node", {} }, { "set", "b", "parent", { "obj", "a" } }, { "set", "a", "parent", { "obj", "b" } },
   { "set", "b", "children", { "objs" } }, { "add", "b" }, { "flush" } })
 P("at fault: new child of a deleted owner", "owned", cat({ pc[1] }, { "add", "p" }, { "flush" }, { pc[2] }, { "append", "p", "children", "c" }, { "delete", "p" }))
+P("at fault: order of new nodes, one set to have no parent", "tree", { { "new", "a", "Node", {} }, { "new", "b", "Node", {} }, { "set", "a", "parent", { "null" } }, { "add", "a", "b" }, { "flush" }, { "attr", "a", "id" } })
+P("at fault: order of new nodes, one expunged", "tree", { { "new", "x", "Node", {} }, { "new", "y", "Node", {} }, { "new", "a", "Node", {} }, { "new", "b", "Node", {} }, { "add", "x", "y", "a" }, { "expunge", "x" }, { "expunge", "y" }, { "add", "b" }, { "flush" }, { "attr", "a", "id" } })
 P("at fault: deleted child of a new parent", "family", cat(pc, { "add", "c" }, { "flush" }, { "set", "c", "parent", { "obj", "p" } }, { "delete", "c" }, { "flush" }))
 P("reference to nothing does not flush", "family", { pc[2], { "add", "c" }, { "commit" }, { "delete", "c" }, { "attr", "c", "parent" }, { "held", "c" } })
 P("reference to a deleted object does not flush", "reference", cat(pc, { "set", "c", "parent", { "obj", "p" } }, { "add", "c" }, { "commit" }, { "attr", "p", "name" }, { "delete", "c" }, { "delete", "p" }, { "attr", "c", "parent" }, { "held", "c" }))
