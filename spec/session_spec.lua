@@ -168,6 +168,26 @@ describe("a session", function()
       raised("DetachedInstanceError", function() return #user.posts end)
     end)
 
+    it("a deleted object can be read, also when it was expired", function()
+      local users = { saved "a", saved "b" }
+      for _, user in ipairs(users) do
+        session:delete(user)
+        session:flush()
+        session:rollback()
+      end
+      for _, user in ipairs(users) do session:delete(user) end
+      session:commit()
+      for i, user in ipairs(users) do
+        assert.same({ "detached", ("ab"):sub(i, i) }, { state(user), user.name })
+      end
+      local gone = saved "gone"
+      session:execute(db.text "DELETE FROM user")
+      session:expire(gone)
+      session:delete(gone)
+      session:commit()
+      assert.equal("detached", state(gone))
+    end)
+
     it("changes of an object that a flush has deleted are not saved", function()
       local user = saved "a"
       session:delete(user)

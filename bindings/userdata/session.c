@@ -295,6 +295,8 @@ static bool mark_deleted(lua_State *L, plua_session *s, int idx, pl_object *o) {
         check_addable(L, s, idx, o);
         plua_session_attach(L, s, idx, o);
     }
+    if ((o->status & PLUA_OBJ_EXPIRED) && !s->broken)
+        (void)plua_confirm(L, idx, o); /* to be readable when its row is gone */
     o->status |= PL_OBJ_DELETING;
     plua_session_pin(L, s, idx, o);
     return true;
