@@ -161,6 +161,28 @@ describe("after a commit", function()
     end)
   end)
 
+  it("a new list keeps its order until the next, however many were before it", function()
+    local Parent = db.Model "Parent" {
+      id = db.Column { db.Integer, primary_key = true },
+      children = db.relationship { "Child", order_by = "Child.name" },
+    }
+    local Child = db.Model "Child" {
+      id = db.Column { db.Integer, primary_key = true },
+      name = db.Column { db.String(10) },
+      parent_id = db.Column { db.Integer, db.ForeignKey "parent.id" },
+    }
+    db:create_all()
+    for _ = 1, 3 do
+      local parent = Parent { children = { Child { name = "z" }, Child { name = "a" } } }
+      local function names() return parent.children[1].name .. parent.children[2].name end
+      session:add(parent)
+      session:flush()
+      assert.equal("za", names())
+      session:commit()
+      assert.equal("az", names())
+    end
+  end)
+
   describe("of rows that bulk_insert wrote", function()
     local User, Post, user
 

@@ -323,7 +323,11 @@ void plua_collection_settle(lua_State *L, int idx, plua_collection *c) {
         lua_setiuservalue(L, idx, PLUA_C_REMOVED);
         c->has_added = c->has_removed = false;
     }
-    c->epoch = c->owner->session ? c->owner->session->epoch : c->epoch;
+    if (!c->owner->session)
+        return;
+    c->epoch = c->owner->session->epoch;
+    if (!(c->owner->status & PL_OBJ_KEYED)) /* of a new object: nothing was before it */
+        c->order = c->owner->session->order;
 }
 
 void plua_collection_expire(lua_State *L, int idx, plua_collection *c) {
