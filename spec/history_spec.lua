@@ -55,6 +55,53 @@ describe("history", function()
   end
 
   describe("of tables", function()
+    it("begins for a table that was there before it became versioned", function()
+      local path = os.tmpname()
+      local function open(versioned)
+        local other = perilune.open("sqlite:///" .. path)
+        local Thing = other.Model "Thing" { id = other.Column { other.Integer, primary_key = true },
+          name = other.Column { other.String }, __versioned__ = versioned, words = other.fts { "name" } }
+        return other, Thing, other:create_all()
+      end
+      local other, Thing = open(false)
+      finally(function()
+        other:close()
+        for _, suffix in ipairs { "", "-wal", "-shm" } do os.remove(path .. suffix) end
+      end)
+      other.session:add_all { Thing { name = "old" }, Thing { name = "still" } }
+      other.session:commit()
+      other:close()
+      local made
+      other, Thing, made = open(true)
+      assert.same({ "thing_history", "history_transaction" }, made)
+      assert.same({}, other:create_all())
+      local before = other.session:execute(other.text "select strftime('%Y-%m-%d %H:%M:%f', 'now')"):scalar()
+      other.session:commit()
+      local t = os.clock()
+      while os.clock() - t < 0.005 do end
+      local thing = Thing.query:get(1)
+      thing.name = "new"
+      other.session:commit()
+      local names = {}
+      for i, version in ipairs(thing:history()) do names[i] = version.operation .. " " .. version.name end
+      assert.same({ "insert old", "update new" }, names)
+      assert.equal(2, Thing.query:as_of(before):count())
+      assert.equal("old", Thing.query:as_of(before):order_by(Thing.id):first().name)
+      other.session:execute(other.text "drop trigger thing_history_delete")
+      other.session:commit()
+      assert.same({}, other:create_all())
+      assert.equal(3, other.session:scalar(other.text
+        "select count(*) from sqlite_master where type = 'trigger' and name like 'thing_history%'"))
+      assert.equal(3, other.session:scalar(other.text "select count(*) from thing_history"))
+    end)
+
+    it("are made with the one table that is asked for", function()
+      db:drop_all()
+      local names = db:create_all { tables = { User } }
+      table.sort(names)
+      assert.same({ "history_transaction", "user", "user_history" }, names)
+    end)
+
     it("makes a log for each and one table of transactions", function()
       local names = perilune.inspect(db):get_table_names()
       table.sort(names)

@@ -434,7 +434,7 @@ local function chosen_binds(db, bind)
   return bind
 end
 
-local function chosen_tables(list)
+local function chosen_tables(db, list)
   if list == nil then return nil end
   local out = {}
   for i, v in ipairs(list) do
@@ -446,6 +446,7 @@ local function chosen_tables(list)
     end
     out[#out + 1] = t
     for _, index in ipairs(is_model and require "perilune.fts".tables(v) or {}) do out[#out + 1] = index end
+    for _, log in ipairs(require "perilune.history".tables(db, t)) do out[#out + 1] = log end
   end
   return out
 end
@@ -471,7 +472,7 @@ local function make_tables(db, what, run, given)
     raise("InvalidRequestError", "no models are defined on this database",
       "did you require the files that define them?")
   end
-  local tables = chosen_tables(given.tables)
+  local tables = chosen_tables(db, given.tables)
   local done
   for _, key in ipairs(binds) do
     if key == null then key = nil end

@@ -121,6 +121,12 @@ local function log_of(db, t)
   end
 end
 
+--- The tables that a versioned table needs: its log and that of transactions.
+function history.tables(db, t)
+  local log = log_of(db, t)
+  return log and { log.log, transactions_table(db, t.bind_key) } or {}
+end
+
 local function columns_of(t)
   return core.table_describe(t).columns
 end

@@ -88,11 +88,45 @@ static void put_version(const pl_dialect *d, pl_buf *out, const pl_table *t, int
     pl_buf_str(out, ");");
 }
 
+const char *pl_history_trigger_name(const pl_table *t, int which) {
+    return pl_arena_fmt(&t->metadata->arena, "%s_%s", t->history->name,
+                        operations[which]);
+}
+
+pl_code pl_history_begin_text(const pl_dialect *d, const pl_table *t, pl_buf *out,
+                              pl_error *err) {
+    pl_buf_str(out, "INSERT INTO ");
+    pl_quote_name(d, out, t->history->name);
+    pl_buf_str(out, " (" PL_HISTORY_OPERATION ", " PL_HISTORY_FROM);
+    for (size_t i = 0; i < t->ncolumns; i++) {
+        pl_buf_str(out, ", ");
+        pl_quote_name(d, out, t->columns[i]->name);
+    }
+    pl_buf_fmt(out, ") SELECT '%s', ", operations[0]);
+    put_now(d, out, t);
+    for (size_t i = 0; i < t->ncolumns; i++) {
+        pl_buf_str(out, ", ");
+        put_value(d, out, "now_there", t->columns[i]);
+    }
+    pl_buf_str(out, " FROM ");
+    pl_quote_name(d, out, t->name);
+    pl_buf_str(out, " AS now_there WHERE NOT EXISTS (SELECT 1 FROM ");
+    pl_quote_name(d, out, t->history->name);
+    pl_buf_str(out, " AS known WHERE known." PL_HISTORY_UNTIL " IS NULL");
+    for (size_t i = 0; i < t->npk; i++) {
+        pl_buf_str(out, " AND ");
+        put_value(d, out, "known", t->pk[i]);
+        pl_buf_str(out, " = ");
+        put_value(d, out, "now_there", t->pk[i]);
+    }
+    pl_buf_chr(out, ')');
+    return pl_buf_ok(out) ? PL_OK : pl_nomem(err);
+}
+
 pl_code pl_history_trigger(const pl_dialect *d, const pl_table *t, int which, pl_buf *out,
                            pl_error *err) {
     static const char *const verbs[] = {"INSERT", "UPDATE", "DELETE"};
-    const char *name =
-        pl_arena_fmt(&t->metadata->arena, "%s_%s", t->history->name, operations[which]);
+    const char *name = pl_history_trigger_name(t, which);
     if (!name)
         return pl_nomem(err);
     pl_buf_str(out, "CREATE TRIGGER ");

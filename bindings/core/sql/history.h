@@ -27,6 +27,14 @@ enum { PL_HISTORY_TRIGGERS = 3 };
 pl_code pl_history_trigger(const pl_dialect *d, const pl_table *t, int which, pl_buf *out,
                            pl_error *err);
 
+/* The name of that trigger, or NULL without memory. */
+const char *pl_history_trigger_name(const pl_table *t, int which);
+
+/* INSERT of a version for each row of a table that has none standing: what was there
+** before its triggers were. */
+pl_code pl_history_begin_text(const pl_dialect *d, const pl_table *t, pl_buf *out,
+                              pl_error *err);
+
 /* INSERT of the open row, unless there is one; parameters: time, actor, reason. */
 void pl_history_open_text(const pl_dialect *d, const pl_metadata *md, pl_buf *out);
 

@@ -15,23 +15,29 @@ static bool wants(const pl_vec *wanted, const pl_table *t) {
     return !wanted;
 }
 
-static pl_code exists(pl_conn *conn, const pl_dialect *d, const pl_table *t, bool *out,
-                      pl_error *err) {
+/* Whether the database of t has something by a name, of the types in SQL's list. */
+static pl_code find(pl_conn *conn, const pl_dialect *d, const pl_table *t,
+                    const char *types, const char *text, bool *out, pl_error *err) {
     pl_buf sql;
-    pl_slot name = pl_slot_text(t->name, strlen(t->name)), found = {0};
+    pl_slot name = pl_slot_text(text, strlen(text)), found = {0};
     pl_buf_init(&sql, err->texts.alloc);
     pl_buf_str(&sql, "SELECT 1 FROM ");
     if (t->schema) {
         pl_quote_name(d, &sql, t->schema);
         pl_buf_chr(&sql, '.');
     }
-    pl_buf_str(&sql, "sqlite_master WHERE type IN ('table', 'view') AND name = ?");
+    pl_buf_fmt(&sql, "sqlite_master WHERE type IN (%s) AND name = ?", types);
     pl_code code = pl_buf_ok(&sql) ? pl_conn_scalar(conn, pl_buf_cstr(&sql), &name, 1,
                                                     NULL, &found, err)
                                    : pl_nomem(err);
     *out = code == PL_OK && found.tag == PL_INT;
     pl_buf_free(&sql);
     return code;
+}
+
+static pl_code exists(pl_conn *conn, const pl_dialect *d, const pl_table *t, bool *out,
+                      pl_error *err) {
+    return find(conn, d, t, "'table', 'view'", t->name, out, err);
 }
 
 /* Runs what `write` puts into a buffer. */
@@ -64,19 +70,48 @@ static pl_code create_indexes(pl_conn *conn, const pl_dialect *d, const pl_table
     return code;
 }
 
+static pl_code create_trigger(pl_conn *conn, const pl_dialect *d, const pl_table *t,
+                              int which, pl_error *err) {
+    pl_buf sql;
+    pl_buf_init(&sql, err->texts.alloc);
+    pl_code code = pl_history_trigger(d, t, which, &sql, err);
+    if (code == PL_OK)
+        return run_buf(conn, &sql, err);
+    pl_buf_free(&sql);
+    return code;
+}
+
 /* The triggers of a versioned table. */
 static pl_code create_triggers(pl_conn *conn, const pl_dialect *d, const pl_table *t,
                                pl_error *err) {
     pl_code code = PL_OK;
-    for (int i = 0; t->history && i < PL_HISTORY_TRIGGERS && code == PL_OK; i++) {
-        pl_buf sql;
-        pl_buf_init(&sql, err->texts.alloc);
-        code = pl_history_trigger(d, t, i, &sql, err);
-        if (code == PL_OK)
-            code = run_buf(conn, &sql, err);
-        else
-            pl_buf_free(&sql);
+    for (int i = 0; t->history && i < PL_HISTORY_TRIGGERS && code == PL_OK; i++)
+        code = create_trigger(conn, d, t, i, err);
+    return code;
+}
+
+/* What a table that was there before it became versioned still lacks: triggers, and
+** versions of its rows. */
+static pl_code begin_history(pl_conn *conn, const pl_dialect *d, const pl_table *t,
+                             pl_error *err) {
+    pl_code code = PL_OK;
+    bool lacked = false;
+    for (int i = 0; i < PL_HISTORY_TRIGGERS && code == PL_OK; i++) {
+        const char *name = pl_history_trigger_name(t, i);
+        bool there = true;
+        code = name ? find(conn, d, t, "'trigger'", name, &there, err) : pl_nomem(err);
+        if (code == PL_OK && !there)
+            code = create_trigger(conn, d, t, i, err);
+        lacked = lacked || !there;
     }
+    if (code != PL_OK || !lacked)
+        return code;
+    pl_buf sql;
+    pl_buf_init(&sql, err->texts.alloc);
+    code = pl_history_begin_text(d, t, &sql, err);
+    if (code == PL_OK)
+        return run_buf(conn, &sql, err);
+    pl_buf_free(&sql);
     return code;
 }
 
@@ -117,6 +152,11 @@ pl_code pl_create_all(pl_conn *conn, const pl_dialect *d, pl_metadata *md,
             code = create_table(conn, d, t, err);
         if (code == PL_OK && !there && !pl_vec_push(made, t))
             code = pl_nomem(err);
+    }
+    for (size_t i = 0; code == PL_OK && i < order.n; i++) { /* when all logs are there */
+        const pl_table *t = order.v[i];
+        if (t->history && wants(wanted, t))
+            code = begin_history(conn, d, t, err);
     }
     pl_vec_free(&order);
     return code;
