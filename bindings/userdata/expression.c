@@ -128,6 +128,11 @@ static pl_node *push_comparison(lua_State *L, pl_op op, int a, pl_node *left, in
         left = plain_json(L, a, left, b, right);
         if (right)
             right = plain_json(L, b, right, a, left);
+    } else if (left->kind == PL_N_JSON && left->op == PL_JSON_VALUE &&
+               (right ? is_null(right) : lua_isnil(L, b))) {
+        /* the JSON text of nothing is 'null', which is not NULL */
+        left = plua_json_plain(L, a, pl_type_plain(PL_K_ANY));
+        lua_replace(L, a);
     }
     if (!right)
         hint = left->type ? left->type : pl_node_type(left);
