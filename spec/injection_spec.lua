@@ -120,6 +120,10 @@ describe("a hostile string", function()
       assert.equal(1, row[s])
       local sub = db.select(User.id:label(s)):subquery(s)
       assert.equal(1, db.session:execute(db.select(sub.c[s])):scalar())
+      local v = db.values({ db.column(s, db.Integer) }, { { 1 } }, s)
+      assert.equal(1, db.session:execute(db.select(v.c[s])):scalar())
+      local typed = db.text("SELECT 1 AS one"):columns { [s] = db.Integer }
+      assert.equal(1, db.session:execute(typed):scalar())
       local alias = db.aliased(User, s)
       assert.equal("ann", db.session:execute(db.select(alias.name)):scalar())
     end

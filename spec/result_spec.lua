@@ -118,6 +118,7 @@ describe("a result", function()
       local text = db.text "SELECT born, id FROM user WHERE id = 1"
       assert.equal(2020, session:execute(text:columns(User.born, User.id))[1].born.year)
       assert.equal(2020, session:execute(text:columns(db.column("born", db.Date), db.column "id"))[1].born.year)
+      assert.equal(2020, session:execute(text:columns{User.born, User.id})[1].born.year)
       local row = session:execute(text:columns{id = db.Integer, born = db.Date})[1]
       assert.same({ 2020, 1 }, { row.born.year, row.id })
       assert.equal("2020-01-02", session:execute(text)[1].born)

@@ -197,8 +197,9 @@ static int push_named_types(lua_State *L) {
     lua_newtable(L);
     lua_pushnil(L);
     while (lua_next(L, 2)) {
-        size_t len;
-        plua_check_name(L, -2, false, "name of a column", &len);
+        if (lua_type(L, -2) != LUA_TSTRING)
+            plua_raise(L, PL_EARGUMENT, "the name of a column must be a string, got %s",
+                       plua_typename(L, -2));
         plua_check_type(L, -1);
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
@@ -225,15 +226,22 @@ const pl_type *plua_text_type(lua_State *L, int idx, const char *name) {
 
 /*** What the text returns, so that values get their types and rows their names.
 @function Text:columns
-@param column ... columns, models or labels, in order; or one table of types by name:
+@param column ... columns, models or labels, in order (also as a list); or types by name:
 columns{id = db.Integer}
 @treturn Statement */
 static int text_columns(lua_State *L) {
     const pl_node *t = plua_self(L, PLUA_IS_STATEMENT, PLUA_STATEMENT, "columns");
     if (t->kind != PL_N_TEXT)
         plua_raise(L, PL_EARGUMENT, "columns is a method of db.text(...)");
-    if (lua_gettop(L) == 2 && lua_istable(L, 2))
-        return push_named_types(L);
+    if (lua_gettop(L) == 2 && lua_istable(L, 2)) {
+        int n = (int)lua_rawlen(L, 2);
+        if (n == 0)
+            return push_named_types(L);
+        luaL_checkstack(L, n + 8, "too many columns");
+        for (int i = 1; i <= n; i++)
+            lua_rawgeti(L, 2, i);
+        lua_remove(L, 2);
+    }
     return plua_push_items(L, PL_N_RETURNING, 1, 2);
 }
 
