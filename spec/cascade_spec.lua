@@ -264,6 +264,19 @@ describe("a relationship", function()
     assert.error_matches(function() User.query:first().done = {} end, "viewonly")
   end)
 
+  it("refuses a join that is no expression", function()
+    for _, name in ipairs { "primaryjoin", "secondaryjoin" } do
+      local err = select(2, pcall(db.relationship, { "C", [name] = "and_(P.id == C.p_id, C.n > 1)" }))
+      assert.equal("ArgumentError", err.name)
+      assert.matches(name .. ".*and_%(P.id", err.message)
+      assert.matches("function", err.hint)
+      assert.error_matches(function() db.backref { "c", [name] = true } end, name)
+    end
+    db.Model "C" { id = id(), p_id = to "p.id" }
+    local P = db.Model "P" { id = id(), cs = db.relationship { "C", primaryjoin = function() return "P.id" end } }
+    assert.error_matches(function() return P.query:all() end, "primaryjoin")
+  end)
+
   it("by functions that speak of models declared later", function()
     local Team
     local Player = db.Model "Player" { id = id(), name = text(), team_id = to "team.id",

@@ -18,6 +18,26 @@ local relation_options = set [[backref back_populates secondary uselist lazy cas
   secondaryjoin foreign_keys remote_side viewonly passive_deletes passive_updates single_parent
   post_update info doc innerjoin overlaps collection_class join_depth]]
 
+--- The value of an argument that may be a function, called when the models are first used.
+local function expression(v)
+  if type(v) == "function" then return v() end
+  return v
+end
+
+--- A condition of a join: an expression, or a function of one. SQLAlchemy's texts of Python
+-- have no meaning here.
+local function check_join(what, v)
+  if v == nil or type(v) == "function" or core.is_node(v) then return v end
+  fail("ArgumentError", ("relationship: %s is an expression or a function that gives one, got %s"):format(what,
+    type(v) == "string" and ("the text '%s'"):format(v) or type(v)),
+    what .. " = function() return User.id:eq(Post.user_id) end")
+end
+
+local function check_joins(spec)
+  check_join("primaryjoin", spec.primaryjoin)
+  check_join("secondaryjoin", spec.secondaryjoin)
+end
+
 --- db.relationship{target, backref =, back_populates =, secondary =, ...}.
 function M.relationship(spec, options)
   if type(spec) ~= "table" or is_model(spec) then
@@ -26,6 +46,7 @@ function M.relationship(spec, options)
     spec = list
   end
   check_options("db.relationship", spec, relation_options)
+  check_joins(spec)
   ordering.check(spec.collection_class)
   local target = spec[1]
   if type(target) ~= "string" and not is_model(target) and type(target) ~= "function" then
@@ -50,6 +71,7 @@ function M.backref(spec, options)
     spec = list
   end
   check_options("db.backref", spec, relation_options)
+  check_joins(spec)
   ordering.check(spec.collection_class)
   if type(spec[1]) ~= "string" then fail("ArgumentError", "db.backref needs its name first") end
   return spec
@@ -129,10 +151,6 @@ local function order_tuple(db, target, v)
   return shared.namespace.tuple_(table.unpack(list)), list
 end
 
-local function expression(v)
-  if type(v) == "function" then return v() end
-  return v
-end
 
 local column_options = { "foreign_keys", "remote_side", "primaryjoin", "secondaryjoin", "order_by" }
 
@@ -176,7 +194,8 @@ local function relation_args(db, model, target, o, extra)
     passive_updates_off = o.passive_updates == false, by_backref = extra.by_backref,
     foreign_keys = column_list(db, model, o.foreign_keys),
     remote_side = column_list(db, model, o.remote_side),
-    primaryjoin = expression(o.primaryjoin), secondaryjoin = expression(o.secondaryjoin),
+    primaryjoin = check_join("primaryjoin", expression(o.primaryjoin)),
+    secondaryjoin = check_join("secondaryjoin", expression(o.secondaryjoin)),
   }
   local ordered = o.collection_class
   if ordered then args.numbered, args.first_number = ordered.attribute, ordered.from end
