@@ -131,7 +131,7 @@ describe("events", function()
     db.session:flush()
     assert.same({ { "before", "INSERT", 0, "a" }, { "after", "INSERT", 1, "a", 1 } }, log)
     log = {}
-    for user in User.query:each() do assert.same({ { "before", "SELECT", 1 } }, log, user.name) end
+    for user in User.query:each(1) do assert.same({ { "before", "SELECT", 1 } }, log, user.name) end
     assert.equal("after", log[2][1])
   end)
 
