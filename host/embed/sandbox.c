@@ -10,6 +10,12 @@
 #include "pattern.h"
 #include "tables.h"
 
+enum {
+    LONG = 1024,                /* steps that take time */
+    FEW = 8,                    /* arguments */
+    TOGETHER = 64 * 1024 * 1024 /* bytes that as many arguments may have */
+};
+
 /* tick(n): n steps of work were done outside the virtual machine. */
 static int native_tick(lua_State *L) {
     guard_tick(L, luaL_checkinteger(L, 1));
@@ -20,6 +26,38 @@ static int native_tick(lua_State *L) {
 static int native_killed(lua_State *L) {
     const guard *g = guard_of(L);
     lua_pushboolean(L, g && g->depth > 0 && g->killed != 0);
+    return 1;
+}
+
+/* Counts what a function is given; the same text many times is work without memory. */
+static void weigh(lua_State *L) {
+    int n = lua_gettop(L);
+    size_t work = (size_t)n, all = 0, size;
+    for (int i = 1; i <= n; i++) {
+        if (lua_type(L, i) != LUA_TSTRING)
+            continue;
+        (void)lua_tolstring(L, i, &size);
+        all += size;
+    }
+    if (n > FEW && all > TOGETHER)
+        luaL_error(L, "the arguments are too long");
+    work += all / 16;
+    if (work > LONG)
+        guard_tick(L, (int64_t)work);
+}
+
+/* The function at upvalue 1 under that count. */
+static int weighed(lua_State *L) {
+    weigh(L);
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* measured(fn): does what fn does, a function of Lua's that has no upvalues. */
+static int native_measured(lua_State *L) {
+    luaL_argcheck(L, lua_iscfunction(L, 1) && !lua_getupvalue(L, 1, 1), 1,
+                  "function without upvalues expected");
+    lua_settop(L, 1);
+    lua_pushcclosure(L, weighed, 1);
     return 1;
 }
 
@@ -40,8 +78,10 @@ static void push_allowed(lua_State *L, unsigned allow) {
 }
 
 void sandbox_open(lua_State *L, unsigned allow, lua_CFunction print) {
-    static const luaL_Reg functions[] = {
-        {"tick", native_tick}, {"killed", native_killed}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"tick", native_tick},
+                                         {"killed", native_killed},
+                                         {"measured", native_measured},
+                                         {NULL, NULL}};
     lua_getglobal(L, "require");
     lua_pushliteral(L, "perilune.sandbox");
     lua_call(L, 1, 1);

@@ -18,14 +18,13 @@ local metatable_of = debug.getmetatable
 local lent = {
   base = { "assert", "error", "ipairs", "next", "pairs", "pcall", "print", "rawequal", "rawget",
     "rawlen", "select", "tonumber", "tostring", "type", "warn", "_VERSION" },
-  string = { "byte", "char", "format", "len", "lower", "pack", "packsize", "reverse", "unpack",
-    "upper" },
+  string = { "byte", "char", "format", "len", "lower", "pack", "packsize", "reverse", "sub",
+    "unpack", "upper" },
   table = { "pack" },
-  math = { "abs", "acos", "asin", "atan", "ceil", "cos", "deg", "exp", "floor", "fmod", "huge",
-    "log", "max", "maxinteger", "min", "mininteger", "modf", "pi", "rad", "random", "randomseed",
-    "sin", "sqrt", "tan", "tointeger", "type", "ult" },
+  math = { "abs", "acos", "asin", "atan", "ceil", "cos", "deg", "exp", "floor", "fmod", "log",
+    "max", "min", "modf", "rad", "sin", "sqrt", "tan", "tointeger", "type", "ult" },
   os = { "clock", "date", "difftime", "time" },
-  utf8 = { "char", "charpattern", "codepoint", "codes", "offset" },
+  utf8 = { "char", "codepoint", "codes", "len", "offset" },
   coroutine = { "close", "create", "isyieldable", "resume", "running", "status", "wrap", "yield" },
 }
 
@@ -66,25 +65,17 @@ local function libraries(native)
   local tick = native.tick
   local lib = {}
 
-  local function text(s)
-    if type(s) == "string" and #s > LONG then tick(#s // 16) end
-  end
-
-  --- The same function, with the length of its text counted.
-  local function counted(fn)
-    return function(s, ...)
-      text(s)
-      return fn(s, ...)
-    end
+  --- Library functions that count the length of what they are given.
+  local function measured(names, from)
+    local to = {}
+    for _, name in ipairs(names) do to[name] = native.measured(from[name]) end
+    return to
   end
 
   -- string
-  local string = copy(lent.string, real.string)
-  for _, name in ipairs { "byte", "lower", "upper", "reverse", "len" } do
-    string[name] = counted(real.string[name])
-  end
+  local string = measured(lent.string, real.string)
   for name, fn in pairs(native.patterns) do string[name] = fn end
-  local rep, sub, unpack_bytes = real.string.rep, real.string.sub, real.string.unpack
+  local rep = real.string.rep
   function string.rep(s, n, sep)
     if type(s) == "string" and math.type(n) == "integer" and n > 0 then
       local size = #s + (type(sep) == "string" and #sep or 0)
@@ -92,11 +83,6 @@ local function libraries(native)
       tick(size * (n < 1 << 40 and n or 1 << 40) // 16)
     end
     return rep(s, n, sep)
-  end
-  function string.sub(s, i, j) return sub(s, i, j) end
-  function string.unpack(format, s, i)
-    text(s)
-    return unpack_bytes(format, s, i)
   end
   lib.string = string
 
@@ -118,13 +104,25 @@ local function libraries(native)
   lib.table = table
 
   -- utf8
-  local utf8 = copy(lent.utf8, real.utf8)
-  utf8.len, utf8.offset = counted(real.utf8.len), counted(real.utf8.offset)
-  lib.utf8 = utf8
+  lib.utf8 = measured(lent.utf8, real.utf8)
+  lib.utf8.charpattern = real.utf8.charpattern
 
   lib.coroutine = copy(lent.coroutine, real.coroutine)
-  lib.math = copy(lent.math, real.math)
-  lib.os = copy(lent.os, real.os)
+  -- math: the generator of random numbers is an upvalue
+  lib.math = measured(lent.math, real.math)
+  for _, name in ipairs { "huge", "maxinteger", "mininteger", "pi", "random", "randomseed" } do
+    lib.math[name] = real.math[name]
+  end
+
+  -- os
+  lib.os = measured(lent.os, real.os)
+  local date = lib.os.date
+  function lib.os.date(format, ...)
+    if type(format) == "string" and #format > LONG then
+      error("bad argument #1 to 'date' (format too long)", 2)
+    end
+    return date(format, ...)
+  end
   return lib
 end
 
@@ -150,11 +148,7 @@ local function base(native, env, allow)
     end, ...)
   end
 
-  function g.tonumber(v, number_base)
-    if type(v) == "string" and #v > LONG then tick(#v) end
-    if number_base == nil then return tonumber(v) end
-    return tonumber(v, number_base)
-  end
+  g.tonumber = native.measured(tonumber)
 
   --- Finalizers run where nothing can stop them.
   function g.setmetatable(t, meta)
@@ -289,7 +283,7 @@ local function new_open(allow)
 end
 
 --- Takes out of Lua's own tables what is not allowed; the mapper uses what is left.
-local function strip(allow, lib)
+local function strip(allow, lib, measured)
   local io, os = real.io, real.os
   local kept = { stderr = true, type = true }
   local open = new_open(allow)
@@ -310,6 +304,9 @@ local function strip(allow, lib)
     real.package.searchers[4], real.package.searchers[3] = nil, nil
   end
   local strings = getmetatable ""
+  for name, fn in pairs(strings) do -- arithmetic on texts
+    if type(fn) == "function" then strings[name] = measured(fn) end
+  end
   strings.__index, strings.__metatable = lib.string, false
   _G.dofile, _G.loadfile = nil, nil
   if allow.read then lib.io = { open = open } end
@@ -345,7 +342,7 @@ function sandbox.new(native, allow)
   globals.require = new_require(native, native.allowed)
   real.package.path = ""
   real.package.searchers[2] = new_searcher(env, native)
-  strip(allow, lib)
+  strip(allow, lib, native.measured)
   for name, contents in pairs(lib) do globals[name] = protect(name, contents) end
   globals._G = env
   setmetatable(env, {

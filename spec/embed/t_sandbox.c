@@ -272,6 +272,36 @@ static void nothing_runs_on(void **state) {
          "local t = {} for i = 1, 1e9 do table.insert(t, 1, i) end", PERILUNE_ETIME},
         {"tonumber", "local s = ('1'):rep(1e7) while true do tonumber(s, 36) end",
          PERILUNE_ETIME},
+        {"arithmetic on a long text",
+         "local s = ('0'):rep(3e6) while true do local _ = s + 1 end", PERILUNE_ETIME},
+        {"one long text many times",
+         "local t = {} for i = 1, 1e5 do t[i] = ('0'):rep(3e6) break end\n"
+         "for i = 2, 1e5 do t[i] = t[1] end\n"
+         "assert(not pcall(string.format, ('%d'):rep(1e5), table.unpack(t)))\n"
+         "assert(not pcall(math.max, table.unpack(t)))",
+         PERILUNE_OK},
+        {"os.date of a long format",
+         "assert(not pcall(os.date, ('%c'):rep(2e6))) assert(os.date('!%Y', 0) == "
+         "'1970')",
+         PERILUNE_OK},
+        {"what is measured does what it did",
+         "assert(('abc'):byte(2) == 98 and string.char(97, 98) == 'ab')\n"
+         "assert(('%s-%d'):format('x', 5) == 'x-5' and #('abc') == 3 and ('abc'):len() "
+         "== "
+         "3)\n"
+         "assert(('abc'):sub(2) == 'bc' and ('abc'):sub(-2, -2) == 'b')\n"
+         "assert(string.unpack('<i4', string.pack('<i4', 7)) == 7)\n"
+         "assert('10' + 5 == 15 and '3' * '4' == 12 and -'2' == -2 and 2 ^ '3' == 8)\n"
+         "assert(math.max(1, 3) == 3 and math.type(1) == 'integer' and math.pi > 3)\n"
+         "assert(math.random(1, 1) == 1 and utf8.len('äö') == 2 and utf8.charpattern)\n"
+         "for _, c in utf8.codes('ä') do assert(c == 228) end\n"
+         "assert(tonumber('ff', 16) == 255 and tonumber('0x10') == 16 and tonumber('x') "
+         "== "
+         "nil)\n"
+         "local ok, e = pcall(function() math.floor {} end) assert(e:find \"bad argument "
+         "#1 to "
+         "'floor'\")",
+         PERILUNE_OK},
         {"utf8.len", "local s = ('x'):rep(1e7) while true do utf8.len(s) end",
          PERILUNE_ETIME},
         {"load with a reader of C", "load(math.random)", PERILUNE_OK},
