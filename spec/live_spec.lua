@@ -347,6 +347,71 @@ describe("live", function()
       assert.same({ sub.id }, calls[2].updated)
     end)
 
+    describe("of classes that inherit", function()
+      local Person, Engineer, Manager, Clerk
+      before_each(function()
+        Person = db.Model "Person" { id = db.Column { db.Integer, primary_key = true }, name = db.Column { db.String },
+          kind = db.Column { db.String }, polymorphic_on = "kind" }
+        Engineer = db.Model "Engineer" { __inherits__ = Person, polymorphic_identity = "engineer",
+          id = db.Column { db.Integer, db.ForeignKey "person.id", primary_key = true }, tool = db.Column { db.String } }
+        Manager = db.Model "Manager" { __inherits__ = Person, polymorphic_identity = "manager" }
+        Clerk = db.Model "Clerk" { __inherits__ = Manager, polymorphic_identity = "clerk" }
+        db:create_all()
+      end)
+
+      local function keys(change) return { change.inserted, change.updated, change.deleted, change.complete } end
+
+      it("tells of a row in two tables once, and not of siblings", function()
+        db:on_change(Engineer, fn)
+        local one, two = Engineer { name = "e", tool = "saw" }, Manager { name = "m" }
+        session:add_all { one, two }
+        session:commit()
+        assert.same({ { one.id }, {}, {}, true }, keys(calls[1]))
+        one.name, one.tool, two.name = "f", "axe", "n"
+        session:commit()
+        assert.same({ {}, { one.id }, {}, true }, keys(calls[2]))
+        local key = one.id
+        session:delete(one)
+        session:delete(two)
+        session:commit()
+        assert.same({ {}, {}, { key }, true }, keys(calls[3]))
+        session:add(Manager { name = "o" })
+        session:commit()
+        assert.equal(3, #calls)
+      end)
+
+      it("tells of classes below one, in the same table", function()
+        db:on_change(Manager, fn)
+        local m, c, e = Manager { name = "m" }, Clerk { name = "c" }, Engineer { name = "e" }
+        session:add_all { m, c, e }
+        session:commit()
+        assert.same({ { m.id, c.id }, {}, {}, true }, keys(calls[1]))
+        e.name = "f"
+        session:commit()
+        assert.equal(1, #calls)
+        local key = m.id
+        session:delete(m)
+        session:delete(e)
+        session:commit()
+        assert.same({ {}, {} }, { calls[2].inserted, calls[2].updated })
+        assert.is_false(calls[2].complete)
+        assert.is_true(calls[2].deleted[1] == key or calls[2].deleted[2] == key)
+      end)
+
+      it("calls every function, also when it was given twice", function()
+        local first = db:on_change(Person, fn)
+        db:on_change(Person, fn)
+        db:on_change(Clerk, fn)
+        session:add(Clerk { name = "c" })
+        session:commit()
+        assert.same({ Person, Person, Clerk }, { calls[1].model, calls[2].model, calls[3].model })
+        first:stop()
+        session:add(Manager { name = "m" })
+        session:commit()
+        assert.equal(4, #calls)
+      end)
+    end)
+
     it("refuses what is no model of the database", function()
       raised("ArgumentError", db.on_change, db, "User", fn)
       raised("ArgumentError", db.on_change, db, User)

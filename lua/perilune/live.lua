@@ -245,7 +245,8 @@ end
 -- @function Database:on_change
 -- @tparam Model model
 -- @func fn gets { model =, inserted =, updated =, deleted = lists of keys, complete = false when
--- the keys of some rows are not known: no integer key, very many rows, another connection }
+-- the keys of some rows are not known: no integer key, very many rows, another connection, or
+-- deleted rows of a table that classes share, of which nobody knows the class any more }
 -- @treturn Subscription
 function live.on_change(db, model, fn)
   if core.class(db) ~= "perilune.Database" then
@@ -260,8 +261,11 @@ function live.on_change(db, model, fn)
   end
   local tables, described = {}, core.model_describe(model)
   for _, t in ipairs(described.tables) do tables[t.name] = true end
+  local parent, own = declare.info[model].parent, described.tables[#described.tables]
+  local above = parent and core.model_describe(parent).tables
   return subscribe(db, { model = model, fn = fn, tables = tables, what = declare.info[model].name,
-    keyed = live.has_rowid_key(described.tables[1]) })
+    keyed = live.has_rowid_key(described.tables[1]), key = described.primary_key[1],
+    inherits = parent ~= nil, own = above and above[#above].name ~= own.name and own.name or nil })
 end
 
 --- Whether a table's key is one integer, which is then what the driver tells of a row.
@@ -281,9 +285,10 @@ local net = {
   [""] = { I = "I", U = "U", D = "D" },
 }
 
---- What became of each row of a model, by key, over all its tables.
+--- What became of each row of a model, by key, over all its tables; and the keys of those that
+-- had a row in the table that the class has for itself.
 local function rows_changed(subscription, changes)
-  local seen, keys, touched = {}, {}, false
+  local seen, keys, own, touched = {}, {}, {}, false
   for _, notes in ipairs(changes) do
     local t = notes[1]
     if t and subscription.tables[t.name] then
@@ -292,23 +297,57 @@ local function rows_changed(subscription, changes)
         local op, key = notes[i], notes[i + 1]
         if seen[key] == nil then keys[#keys + 1] = key end
         seen[key] = net[seen[key] or ""][op]
+        own[key] = own[key] or t.name == subscription.own
       end
     end
   end
-  return touched, seen, keys
+  return touched, seen, keys, own
+end
+
+--- Which of the keys are those of rows of the class, or of one below it.
+local function members(subscription, keys)
+  local model, found, chunk = subscription.model, {}, 500
+  local column = model[subscription.key]
+  for first = 1, #keys, chunk do
+    local some = table.move(keys, first, math.min(first + chunk - 1, #keys), 1, {})
+    for key in subscription.db.select(column):where(column:in_(some)):each() do found[key] = true end
+  end
+  return found
+end
+
+--- Takes what became of rows of other classes out of a class that inherits.
+local function keep_members(subscription, seen, keys, own)
+  local there = {}
+  for _, key in ipairs(keys) do
+    if seen[key] == "I" or seen[key] == "U" then there[#there + 1] = key end
+  end
+  local found, sure = members(subscription, there), true
+  for _, key in ipairs(keys) do
+    if seen[key] == "D" and subscription.own then
+      seen[key] = own[key] and "D" or ""
+    elseif seen[key] == "D" then
+      sure = false
+    elseif not found[key] then
+      seen[key] = ""
+    end
+  end
+  return sure
 end
 
 local function tell_model(subscription, changes)
-  local touched, seen, keys = rows_changed(subscription, changes)
+  local touched, seen, keys, own = rows_changed(subscription, changes)
   if not touched and not changes.lost then return end
   local change = { model = subscription.model, inserted = {}, updated = {}, deleted = {},
     complete = subscription.keyed and not changes.lost }
   if subscription.keyed then
+    if subscription.inherits and not keep_members(subscription, seen, keys, own) then
+      change.complete = false
+    end
     local lists = { I = change.inserted, U = change.updated, D = change.deleted }
     for _, key in ipairs(keys) do
       if seen[key] ~= "" then table.insert(lists[seen[key]], key) end
     end
-    if change.complete and #change.inserted + #change.updated + #change.deleted == 0 then return end
+    if not changes.lost and #change.inserted + #change.updated + #change.deleted == 0 then return end
   end
   call(subscription.fn, change)
 end
@@ -329,7 +368,7 @@ local function deliver(state, changes)
       if subscription.query then
         call(renew, subscription)
       else
-        tell_model(subscription, changes)
+        call(tell_model, subscription, changes)
       end
     end
   end
