@@ -469,6 +469,13 @@ describe("a transaction", function()
       assert.same({ "a" }, names())
     end)
 
+    it("refuses an option that it does not know", function()
+      local err = raised("ArgumentError", function() session:begin { retrys = 3 } end)
+      assert.truthy(tostring(err):find("retries", 1, true))
+      assert.is_false(session:in_transaction())
+      raised("ArgumentError", function() session:begin({ modus = "immediate" }, function() end) end)
+    end)
+
     it("retries when the database is busy", function()
       local folder = run.folder()
       local uri = "sqlite:///" .. folder .. "/x.db"

@@ -2,6 +2,7 @@
 -- Loaded with the module, which puts them beside the methods written in C.
 -- @module perilune.session
 local core = require "perilune.core"
+local option_names = require "perilune.options"
 local methods = core.shared().session_methods
 
 local function check(self, name)
@@ -73,6 +74,7 @@ end
 function methods.begin(self, options, fn)
   check(self, "begin")
   if type(options) ~= "table" then return begin(self, options, fn) end
+  option_names.check("begin", options, { mode = true, retries = true })
   fn = fn or options[1]
   local retries = options.retries
   if retries == nil then return begin(self, options, fn) end
