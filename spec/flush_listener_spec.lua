@@ -197,4 +197,33 @@ describe("a listener that runs while a flush does", function()
     session:rollback()
     assert.same({}, rows "SELECT text FROM note")
   end)
+
+  for _, method in ipairs { "commit", "try_commit", "rollback", "close", "remove", "begin_nested", "expunge_all",
+    "expire_all", "flush", "expire", "refresh", "expunge" } do
+    for _, moment in ipairs { "before_update", "after_update", "after_flush" } do
+      it("cannot call " .. method .. " at " .. moment, function()
+        local err
+        at(moment, function()
+          local _
+          _, err = pcall(session[method], session, users[1])
+          error(err, 0)
+        end)
+        local ok, failure = pcall(session.commit, session)
+        assert.is_false(ok)
+        assert.is_true(err:is "InvalidRequestError", tostring(err))
+        assert.truthy(tostring(failure):find("flushing", 1, true), tostring(failure))
+        session:rollback()
+        assert.same({ "a", "b" }, { users[1].name, users[2].name })
+        users[1].name = "z"
+        session:commit()
+        assert.same({ "z", "b", "c" }, rows "SELECT name FROM user ORDER BY id")
+      end)
+    end
+  end
+
+  it("goes on when it was refused and does not mind", function()
+    at("after_update", function() pcall(session.rollback, session) end)
+    session:commit()
+    assert.same({ "x", "y", "c", "d" }, rows "SELECT name FROM user ORDER BY id")
+  end)
 end)

@@ -60,6 +60,9 @@ static handle *check_handle(lua_State *L, const char *method) {
     handle *h = plua_checkself(L, PLUA_TRANSACTION, method);
     if (!h->active || h->s->closed)
         plua_raise(L, PL_ERESOURCECLOSED, "This transaction is closed");
+    plua_push_session_ud(L, h->s);
+    (void)plua_check_settled(L, lua_gettop(L), method);
+    lua_pop(L, 1);
     return h;
 }
 
@@ -192,7 +195,7 @@ static int session_begin(lua_State *L) {
 }
 
 static int session_begin_nested(lua_State *L) {
-    plua_session *s = plua_check_session(L, 1, "begin_nested");
+    plua_session *s = plua_check_settled(L, 1, "begin_nested");
     if (!lua_isnoneornil(L, 2) && !lua_isfunction(L, 2))
         plua_raise(L, PL_EARGUMENT, "begin_nested takes a function, got %s",
                    plua_typename(L, 2));
@@ -204,12 +207,12 @@ static int session_begin_nested(lua_State *L) {
 }
 
 static int session_commit(lua_State *L) {
-    plua_session_commit(L, plua_check_session(L, 1, "commit"));
+    plua_session_commit(L, plua_check_settled(L, 1, "commit"));
     return 0;
 }
 
 static int session_rollback(lua_State *L) {
-    plua_session_rollback(L, plua_check_session(L, 1, "rollback"));
+    plua_session_rollback(L, plua_check_settled(L, 1, "rollback"));
     return 0;
 }
 
@@ -227,7 +230,7 @@ static int session_in_nested(lua_State *L) {
 
 /* Commits; on failure rolls back and returns nil and the error. */
 static int session_try_commit(lua_State *L) {
-    plua_session *s = plua_check_session(L, 1, "try_commit");
+    plua_session *s = plua_check_settled(L, 1, "try_commit");
     lua_pushcfunction(L, session_commit);
     lua_pushvalue(L, 1);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK) {

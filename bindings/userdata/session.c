@@ -47,6 +47,19 @@ plua_session *plua_check_session(lua_State *L, int idx, const char *method) {
     return s;
 }
 
+static _Noreturn void refuse_in_flush(lua_State *L, const char *method) {
+    plua_raise_hint(L, PL_EINVALID,
+                    "a listener can note it and leave it for after the commit",
+                    "session:%s cannot be called while the session is flushing", method);
+}
+
+plua_session *plua_check_settled(lua_State *L, int idx, const char *method) {
+    plua_session *s = plua_check_session(L, idx, method);
+    if (s->flushing)
+        refuse_in_flush(L, method);
+    return s;
+}
+
 void plua_session_field(lua_State *L, const plua_session *s, int field) {
     plua_push_session_ud(L, s);
     lua_getiuservalue(L, -1, 1);
@@ -518,11 +531,15 @@ static int session_flush(lua_State *L) {
 /* Closing leaves the settings; the next use begins anew. */
 static int session_close(lua_State *L) {
     plua_session *s = plua_checkself(L, PLUA_SESSION, "close");
+    if (s->flushing)
+        refuse_in_flush(L, "close");
     plua_session_close(L, s);
     return 0;
 }
 
 static void expire_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
+    if (o->status & PL_OBJ_FLUSHING)
+        refuse_in_flush(L, "expire");
     o->status &= ~(uint32_t)PL_OBJ_ORPHAN;
     if (!(o->status & PL_OBJ_DELETING)) /* what is to be deleted still is */
         plua_session_unpin(L, s, o);
@@ -571,6 +588,8 @@ static void expire_reached(lua_State *L, plua_session *s, int idx) {
         if (is_in(L, s, list + 1, o) && pl_object_state(o) == PL_PERSISTENT) {
             expire_member(L, s, list + 1, o);
         } else if (is_in(L, s, list + 1, o) && pl_object_state(o) == PL_PENDING) {
+            if (o->status & PL_OBJ_FLUSHING)
+                refuse_in_flush(L, "expire");
             plua_session_forget(L, s, list + 1, o, PL_TRANSIENT);
             plua_event_queue(L, s, "pending_to_transient", list + 1);
         }
@@ -584,6 +603,8 @@ static void expire_reached(lua_State *L, plua_session *s, int idx) {
 static int session_expire(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "expire");
     pl_object *o = check_member(L, s, 2);
+    if (o->status & PL_OBJ_FLUSHING)
+        refuse_in_flush(L, "expire");
     if (lua_istable(L, 3))
         plua_expire_attributes(L, 2, o, 3);
     else
@@ -592,7 +613,7 @@ static int session_expire(lua_State *L) {
 }
 
 static int session_expire_all(lua_State *L) {
-    plua_session *s = plua_check_session(L, 1, "expire_all");
+    plua_session *s = plua_check_settled(L, 1, "expire_all");
     plua_session_each(L, s, expire_one);
     return 0;
 }
@@ -602,6 +623,8 @@ static int session_refresh(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "refresh");
     pl_object *o = check_member(L, s, 2);
     plua_session_usable(L, s);
+    if (o->status & PL_OBJ_FLUSHING)
+        refuse_in_flush(L, "refresh");
     bool named = lua_istable(L, 3);
     if (named)
         plua_expire_attributes(L, 2, o, 3);
@@ -619,6 +642,8 @@ static int session_refresh(lua_State *L) {
 static bool expunge_one(lua_State *L, plua_session *s, int idx, pl_object *o) {
     if (!pl_object_attached(o) || o->session != s->cell)
         return false;
+    if (o->status & PL_OBJ_FLUSHING)
+        refuse_in_flush(L, "expunge");
     bool keyed = (o->status & PL_OBJ_KEYED) != 0;
     plua_session_forget(L, s, idx, o, keyed ? PL_GONE : PL_TRANSIENT);
     plua_event_queue(L, s, keyed ? "persistent_to_detached" : "pending_to_transient",
@@ -647,7 +672,7 @@ static void expunge_mapped(lua_State *L, plua_session *s, int idx, pl_object *o)
 }
 
 static int session_expunge_all(lua_State *L) {
-    plua_session *s = plua_check_session(L, 1, "expunge_all");
+    plua_session *s = plua_check_settled(L, 1, "expunge_all");
     plua_session_each(L, s, expunge_mapped);
     detach_pins(L, s);
     plua_identity_clear(L, s);

@@ -132,6 +132,9 @@ int plua_session_flush_plan(lua_State *L);
 /* Raises when a failed flush or close makes the session unusable. */
 void plua_session_usable(lua_State *L, plua_session *s);
 
+/* The session of a method that a listener may not call while a flush runs. */
+plua_session *plua_check_settled(lua_State *L, int idx, const char *method);
+
 /* Methods of the class from other files: handle.c, execute.c. */
 extern const luaL_Reg plua_session_transaction_methods[];
 extern const luaL_Reg plua_session_run_methods[];
