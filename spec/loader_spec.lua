@@ -235,6 +235,58 @@ describe("loading of relationships", function()
     end
   end)
 
+  it("finds the parents of children whose foreign key is left out", function()
+    for _, way in ipairs { "selectinload", "subqueryload", "immediateload", "lazyload", "joinedload" } do
+      db.session:expunge_all()
+      local users = User.query:order_by(User.id):options(db[way](User.posts):load_only(Post.title)):all()
+      assert.equal("p32,p31", names(users[3].posts, "title"))
+      assert.same({ "", 3 }, { names(users[1].posts, "title"), users[3].posts[1].user_id })
+    end
+  end)
+
+  it("reads a deferred column with those of its group", function()
+    local one = open()
+    local Long = one.db.Model "Long" {
+      id = one.db.Column { one.db.Integer, primary_key = true },
+      a = one.db.Column { one.db.Text, deferred = true, deferred_group = "g" },
+      b = one.db.Column { one.db.Text, deferred = true, deferred_group = "g" },
+      c = one.db.Column { one.db.Text, deferred = true },
+    }
+    one.db:create_all()
+    one.db.session:add(Long { a = "a", b = "b", c = "c" })
+    one.db.session:commit()
+    one.db.session:expunge_all()
+    local found = Long.query:one()
+    one.log = {}
+    assert.same({ "a", "b", 1 }, { found.a, found.b, #one.log })
+    assert.same({ "c", 2 }, { found.c, #one.log })
+  end)
+
+  it("is as an option says where the declaration says noload", function()
+    local one = open "noload"
+    local found = one.User.query:order_by(one.User.id)
+    assert.equal("", names(found:all()[3].posts, "title"))
+    for _, way in ipairs { "lazyload", "joinedload", "selectinload", "subqueryload", "immediateload" } do
+      one.db.session:expunge_all()
+      assert.equal("p32,p31", names(found:options(one.db[way](one.User.posts)):all()[3].posts, "title"))
+    end
+    one.db.session:expunge_all()
+    local u = found:all()[3]
+    one.Post { title = "new", user = u }
+    one.db.session:flush()
+    assert.equal("new", names(u.posts, "title"))
+  end)
+
+  it("refuses to load along a list that is a query", function()
+    for _, lazy in ipairs { "dynamic", "write_only" } do
+      local one = open(lazy)
+      for _, way in ipairs { "joinedload", "selectinload", "subqueryload", "immediateload", "contains_eager" } do
+        local q = one.User.query:options(one.db[way](one.User.posts))
+        raised("InvalidRequestError", q.all, q)
+      end
+    end
+  end)
+
   it("refuses an option whose path begins at no entity of the query", function()
     local other = db.aliased(User)
     for _, option in ipairs {

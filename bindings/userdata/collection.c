@@ -29,7 +29,7 @@ static plua_collection *new_collection(lua_State *L, int owner, pl_object *o,
     memset(c, 0, sizeof *c);
     c->relation = r;
     c->owner = o;
-    c->loaded = !(o->status & PL_OBJ_KEYED) || r->lazy == PL_LAZY_NOLOAD;
+    c->loaded = !(o->status & PL_OBJ_KEYED);
     c->epoch = o->epoch;
     luaL_setmetatable(L, PLUA_COLLECTION);
     new_part(L, lua_gettop(L), PLUA_C_ITEMS);
@@ -368,6 +368,9 @@ static void tell_back(lua_State *L, const char *name, int idx, plua_collection *
 }
 
 void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item) {
+    if (c->relation->lazy ==
+        PL_LAZY_NOLOAD) /* has what is put into it, and nothing else */
+        plua_collection_ensure(L, idx, c);
     if (c->loaded ? has(L, idx, c, item) : plua_collection_in(L, idx, PLUA_C_ADDED, item))
         return;
     tell_back(L, "append", idx, c, item);
@@ -405,7 +408,8 @@ static void after_add(lua_State *L, int idx, plua_collection *c, int item) {
     lua_getiuservalue(L, idx, PLUA_C_OWNER);
     int owner = lua_gettop(L);
     plua_relation_own(L, c->relation, owner, item);
-    plua_relation_touch(L, owner, c->owner);
+    if (!c->relation->viewonly)
+        plua_relation_touch(L, owner, c->owner);
     plua_back_link(L, c->relation, owner, c->owner, item, o);
     plua_relation_cascade(L, c->relation, owner, c->owner, item, o);
     lua_settop(L, owner - 1);
@@ -418,7 +422,8 @@ static void after_remove(lua_State *L, int idx, plua_collection *c, int item) {
     plua_event_remove(L, c, owner, item);
     record_removed(L, idx, c, item);
     plua_relation_disown(L, c->relation, owner, item);
-    plua_relation_touch(L, owner, c->owner);
+    if (!c->relation->viewonly)
+        plua_relation_touch(L, owner, c->owner);
     plua_back_unlink(L, c->relation, owner, c->owner, item, o);
     plua_relation_drop_orphan(L, c->relation, item);
     lua_settop(L, owner - 1);

@@ -94,10 +94,25 @@ static void check_option(lua_State *L, const plua_eager *e, const plua_option *o
                     m->name);
 }
 
+/* Raises for a path that loads along what is a query by declaration. */
+static void check_lists(lua_State *L, const plua_option *o) {
+    for (; o; o = o->next) {
+        const pl_relation *r = o->relation;
+        bool eager = o->op >= PLUA_O_JOINED && o->op <= PLUA_O_IMMEDIATE;
+        if (r && (eager || o->op == PLUA_O_CONTAINS) &&
+            (r->lazy == PL_LAZY_DYNAMIC || r->lazy == PL_LAZY_WRITE_ONLY))
+            plua_raise(L, PL_EINVALID,
+                       "%s.%s is a query of its objects: it cannot be loaded along",
+                       r->mapper->name, r->name);
+    }
+}
+
 static void check_options(lua_State *L, const plua_eager *e) {
     for (const pl_node *n = e->nroots > 0 ? e->user : NULL; n; n = plua_previous(n))
-        for (const plua_option *o = plua_option_of(n); o; o = o->also)
+        for (const plua_option *o = plua_option_of(n); o; o = o->also) {
             check_option(L, e, o);
+            check_lists(L, o);
+        }
 }
 
 /* A quick look: most statements have no loader options and select no model that loads

@@ -250,7 +250,7 @@ static int column_word(const plua_level *v, const pl_mapper *m, uint16_t slot) {
     return only ? 0 : -1;
 }
 
-static bool speaks_of_columns(const plua_level *v) {
+bool plua_level_picks(const plua_level *v) {
     for (uint32_t i = 0; v && i < v->nown; i++)
         if (v->steps[i]->op >= PLUA_O_DEFER && v->steps[i]->op <= PLUA_O_LOAD_ONLY)
             return true;
@@ -271,7 +271,7 @@ static void need(lua_State *L, const void *p) {
 
 pl_node *plua_level_entity(lua_State *L, pl_arena *a, const plua_level *v,
                            pl_node *entity) {
-    if (!speaks_of_columns(v) || entity->nkids == 0)
+    if (!plua_level_picks(v) || entity->nkids == 0)
         return entity;
     pl_mapper *m = (pl_mapper *)entity->ref;
     pl_node *copy = pl_node_new(a, PL_N_ENTITY, entity->nkids + m->nslots);

@@ -55,6 +55,9 @@ plua_option_op plua_level_way(const plua_level *v, const pl_relation *r,
 pl_node *plua_level_entity(lua_State *L, pl_arena *a, const plua_level *v,
                            pl_node *entity);
 
+/* Whether options choose the columns that are loaded at a level (or NULL). */
+bool plua_level_picks(const plua_level *v);
+
 /* Whether a column is not to be loaded when it is read. */
 bool plua_level_forbids(const plua_level *v, uint16_t slot);
 

@@ -114,6 +114,14 @@ static bool is_key(const pl_mapper *m, uint16_t slot) {
     return false;
 }
 
+/* Whether a deferred column comes with another of its group. */
+static bool in_group(const pl_mapper *m, uint16_t slot, uint16_t wanted) {
+    const pl_column *c = m->attrs[slot].column;
+    const pl_column *d = wanted == PL_NO_SLOT ? NULL : m->attrs[wanted].column;
+    return c && d && c->deferred_group && d->deferred_group &&
+           strcmp(c->deferred_group, d->deferred_group) == 0;
+}
+
 /* ENTITY of the key and the unset or wanted columns of a mapper. */
 static pl_node *columns_entity(lua_State *L, pl_arena *a, const pl_object *o, bool all,
                                uint16_t wanted) {
@@ -122,7 +130,8 @@ static pl_node *columns_entity(lua_State *L, pl_arena *a, const pl_object *o, bo
     uint32_t n = 0;
     for (uint16_t i = 0; i < m->nslots; i++) {
         bool key = is_key(m, i);
-        bool unset = plua_base(o)[i].tag == PL_UNSET && !m->attrs[i].deferred;
+        bool unset = plua_base(o)[i].tag == PL_UNSET &&
+                     (!m->attrs[i].deferred || in_group(m, i, wanted));
         if ((key || all || unset || i == wanted) &&
             (!all || !m->attrs[i].deferred || i == wanted || unset))
             entity->kids[n++] = need(L, pl_mapper_attr(a, m, &m->attrs[i], NULL));

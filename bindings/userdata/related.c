@@ -171,10 +171,19 @@ static pl_node *by_keys(lua_State *L, const batch *b, pl_node *stmt, pl_node *pa
     return need(L, pl_node_clause(b->a, PL_N_WHERE, stmt, where));
 }
 
+/* Whether the rows of the target may come without the key that leads to their parents. */
+static bool lacks_key(lua_State *L, const batch *b) {
+    for (int i = 0; i < b->nkey; i++)
+        if (b->target->attrs[b->r->pairs[i].remote_slot].deferred)
+            return true;
+    return plua_level_picks(lua_touserdata(L, b->level));
+}
+
 /* SELECT key..., target FROM target [JOIN secondary] [JOIN parent AS p] WHERE ... */
 static pl_node *build(lua_State *L, batch *b, pl_node *entity) {
     pl_relation *r = b->r;
-    bool with_key = !b->to_one && (b->by_pk || r->direction == PL_MANY_TO_MANY);
+    bool with_key =
+        !b->to_one && (b->by_pk || r->direction == PL_MANY_TO_MANY || lacks_key(L, b));
     uint32_t nkey = with_key ? (uint32_t)b->nkey : 0;
     pl_node *parent = NULL, *far = NULL;
     if (b->by_pk) {
