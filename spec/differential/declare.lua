@@ -8,7 +8,8 @@ local values = require "spec.differential.values"
 local declare = {}
 
 local column_options = {
-  "primary_key", "nullable", "unique", "index", "autoincrement", "server_default",
+  "primary_key", "nullable", "unique", "index", "autoincrement", "server_default", "deferred",
+  "deferred_group",
 }
 local relation_options = {
   "uselist", "lazy", "cascade", "passive_deletes", "single_parent", "post_update", "viewonly",
@@ -46,7 +47,7 @@ end
 local Models = {}
 Models.__index = Models
 
--- "Node.id" or "edge.source_id" as a column.
+-- "Node.id" or "edge.source_id" as a column. A join is two of them, and a third with what it is.
 function Models:column(path)
   local owner, name = path:match "^(.-)%.(.*)$"
   local class = self.classes[owner] or self.db.models[owner]
@@ -61,7 +62,10 @@ local function relation(models, spec)
   for _, name in ipairs { "primaryjoin", "secondaryjoin" } do
     local pair = spec[name]
     if pair then
-      args[name] = function() return models:column(pair[1]):eq(models:column(pair[2])) end
+      args[name] = function()
+        local join = models:column(pair[1]):eq(models:column(pair[2]))
+        return pair[3] and join & models:column(pair[3]):eq(pair[4]) or join
+      end
     end
   end
   if type(spec.backref) == "table" then

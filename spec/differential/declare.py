@@ -61,24 +61,38 @@ def column(spec):
         options["server_default"] = spec["server_default"]
     if "onupdate" in spec:
         options["onupdate"] = read(spec["onupdate"])
-    return sa.Column(*args, **options)
+    made = sa.Column(*args, **options)
+    if spec.get("deferred"):
+        return orm.deferred(made, group=spec.get("deferred_group"))
+    return made
+
+
+def joined(left, right, extra=None, value=None):
+    """A join as text: two columns, and a third with what it is."""
+    if right[0].islower():
+        right = "%s.c.%s" % tuple(right.split("."))
+    both = "%s == %s" % (left, right)
+    return "and_(%s, %s == %r)" % (both, extra, value) if extra else both
 
 
 def relation(spec, tables):
     options = {k: spec[k] for k in RELATION_OPTIONS if k in spec}
+    if options.get("lazy") == "write_only":  # of 2.0; what 1.4 has of it is "dynamic"
+        options["lazy"] = "dynamic"
     for name in ("remote_side", "foreign_keys", "order_by"):
         if name in spec:
             options[name] = spec[name]
     for name in ("primaryjoin", "secondaryjoin"):
         if name in spec:
-            left, right = spec[name]
-            options[name] = "%s == %s.c.%s" % (left, *right.split("."))
+            options[name] = joined(*spec[name])
     if "secondary" in spec:
         options["secondary"] = tables[spec["secondary"]]
     if "backref" in spec:
         back = spec["backref"]
         if isinstance(back, dict):
             rest = {k: v for k, v in back.items() if k not in ("name", "leave_to_database")}
+            if rest.get("lazy") == "write_only":
+                rest["lazy"] = "dynamic"
             rest.update(LEAVE if "leave_to_database" in back else {})
             back = orm.backref(back["name"], **rest)
         options["backref"] = back

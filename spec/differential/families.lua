@@ -55,6 +55,35 @@ families.unsaved = family(nil, { cascade = "merge" })
 families.joined = family(nil, { lazy = "joined" })
 families.selectin = family(nil, { lazy = "selectin" }, { lazy = "joined" })
 
+-- Every way of loading by declaration: of the children, and of the parent.
+for _, lazy in ipairs { "select", "joined", "selectin", "subquery", "immediate", "noload", "raise", "raise_on_sql" } do
+  families["lists_" .. lazy] = family(nil, { lazy = lazy })
+  families["parents_" .. lazy] = family(nil, nil, { lazy = lazy })
+end
+for _, lazy in ipairs { "dynamic", "write_only" } do families["lists_" .. lazy] = family(nil, { lazy = lazy }) end
+
+-- A list that shows some of the children and writes none.
+families.view = {
+  models = {
+    { name = "Parent", table = "parent", columns = { id(), name() }, relations = {
+      { name = "good", target = "Child", viewonly = true, primaryjoin = { "Parent.id", "Child.parent_id", "Child.name", "good" } },
+    } },
+    { name = "Child", table = "child", columns = { id(), name(), fk("parent_id", "parent.id") },
+      relations = { { name = "parent", target = "Parent", backref = "children" } } },
+  },
+}
+
+-- Columns that are not loaded with the others.
+families.book = {
+  models = {
+    { name = "Book", table = "book", columns = { id(), name(), col("summary", "Text"),
+      col("text", "Text", { deferred = true }), col("notes", "Text", { deferred = true, deferred_group = "long" }),
+      col("index", "Text", { deferred = true, deferred_group = "long" }) } },
+    { name = "Page", table = "page", columns = { id(), name(), col("scan", "Text"), fk("book_id", "book.id") },
+      relations = { { name = "book", target = "Book", backref = "pages" } } },
+  },
+}
+
 -- Classes that inherit: an engineer has a table of its own, and a senior one below it; a
 -- manager and a clerk are kept in the person's.
 families.staff = {

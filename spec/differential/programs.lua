@@ -46,6 +46,15 @@ function programs:add(name, schema, ops)
   self.list[#self.list + 1] = { name = self.group .. ": " .. name, schema = schema, ops = ops }
 end
 
+-- A program whose SELECTs are counted at every step; and once more with lazy loading in
+-- batches, which may read sooner, but not more.
+function programs:count(name, schema, ops)
+  self:add(name, schema, ops)
+  self.list[#self.list].counted = true
+  self:add(name .. ", in batches", schema, ops)
+  self.list[#self.list].batch = true
+end
+
 -- A program whose events are compared too.
 function programs:listen(name, schema, ops)
   self:add(name, schema, ops)

@@ -159,6 +159,8 @@ end
 function words.exists(self, query) return self:query(query):exists() end
 function words.scalar(self, query) return self:query(query):scalar_subquery() end
 
+function words.of_type(self, relation, target) return self:expr(relation):of_type(self:expr(target)) end
+function words.only(self, relation, condition) return self:expr(relation):and_(self:expr(condition)) end
 function words.object(self, model, ...)
   return self.db.session:get(self:name(model), ...)
 end
@@ -200,14 +202,17 @@ end
 local loaders = {
   joinedload = true, selectinload = true, subqueryload = true, lazyload = true, raiseload = true,
   noload = true, contains_eager = true, immediateload = true, defer = true, undefer = true,
-  load_only = true,
+  load_only = true, defaultload = true, undefer_group = true, with_loader_criteria = true,
 }
 
 local function loader(self, node, before)
   local last = node[#node]
   local nested = type(last) == "table" and loaders[last[1]] and last or nil
   local args = {}
-  for i = 2, #node - (nested and 1 or 0) do args[#args + 1] = self:expr(node[i]) end
+  for i = 2, #node - (nested and 1 or 0) do
+    local flags = type(node[i]) == "table" and node[i][1] == nil
+    args[#args + 1] = flags and node[i] or not flags and self:expr(node[i])
+  end
   local made
   if before then made = before[node[1]](before, table.unpack(args))
   else made = self.db[node[1]](table.unpack(args)) end

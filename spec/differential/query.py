@@ -25,7 +25,8 @@ METHODS = {
 MIRRORED = {"add": "__radd__", "sub": "__rsub__", "mul": "__rmul__", "div": "__rtruediv__",
             "mod": "__rmod__", "cat": "__radd__"}
 LOADERS = ("joinedload", "selectinload", "subqueryload", "lazyload", "raiseload", "noload",
-           "contains_eager", "immediateload", "defer", "undefer", "load_only")
+           "contains_eager", "immediateload", "defer", "undefer", "load_only", "defaultload",
+           "undefer_group", "with_loader_criteria")
 
 
 class Builder:
@@ -161,6 +162,12 @@ class Builder:
     def x_has_member(self, relation, target):
         return self.expr(relation).contains(self.expr(target))
 
+    def x_of_type(self, relation, target):
+        return self.expr(relation).of_type(self.expr(target))
+
+    def x_only(self, relation, condition):
+        return self.expr(relation).and_(self.expr(condition))
+
     def x_object(self, model, *key):
         key = [read(k) for k in key]
         return self.session.get(self.name(model), key[0] if len(key) == 1 else tuple(key))
@@ -255,6 +262,9 @@ class Builder:
     def q_execution_options(self, query, options):
         return query.execution_options(**options)
 
+    def q_populate_existing(self, query):
+        return query.populate_existing()
+
     def q_options(self, query, *items):
         return query.options(*[self.loader(i) for i in items])
 
@@ -262,8 +272,9 @@ class Builder:
         """["joinedload", path, [next loader]]: loaders nest by chaining."""
         found, given = orm, node
         while given is not None:
-            word, rest, given = given[0], given[1:], None
+            word, rest, given = given[0], list(given[1:]), None
             if rest and isinstance(rest[-1], list) and rest[-1][0] in LOADERS:
                 given, rest = rest[-1], rest[:-1]
-            found = getattr(found, word)(*self.exprs(rest))
+            flags = rest.pop() if rest and isinstance(rest[-1], dict) else {}
+            found = getattr(found, word)(*self.exprs(rest), **flags)
         return found

@@ -22,7 +22,10 @@ function suites.queries()
 end
 
 function suites.programs()
-  return gather("programs", { "states", "flush", "transactions", "relations", "events", "mapping", "inheritance" })
+  return gather("programs", {
+    "states", "flush", "transactions", "relations", "loaders", "events", "mapping",
+    "inheritance",
+  })
 end
 
 return suites

@@ -4,6 +4,7 @@
 
 local perilune = require "perilune"
 local declare = require "spec.differential.declare"
+local query = require "spec.differential.query"
 local values = require "spec.differential.values"
 
 local unit = {}
@@ -234,6 +235,65 @@ end
 
 function ops.forget(self, name) self.vars[name] = nil end
 
+-- Queries, in the words of query.lua; what they give is named by a prefix and numbers
+
+function ops.let(self, name, definition) self.builder:define(name, definition) end
+
+local function named(self, prefix, list)
+  local out = {}
+  for i = 1, #list do
+    local v = list[i]
+    if prefix and values.is_instance(v) then self.vars[prefix .. i] = v end
+  end
+  for i = 1, #list do
+    local v, row = list[i], {}
+    if values.is_row(v) then
+      for k = 1, #v do row[k] = show(self, v[k]) end
+      v = table.concat(row, " ")
+    end
+    out[i] = #row > 0 and v or show(self, v)
+  end
+  return out
+end
+
+function ops.run(self, node, prefix) return named(self, prefix, self.builder:query(node):all()) end
+
+function ops.query_get(self, name, node, ...)
+  local found = self.builder:query(node):get(...)
+  if found ~= nil then self.vars[name] = found end
+  return { show(self, found) }
+end
+
+-- Streams, and reads a relationship of each as it comes.
+function ops.stream(self, node, batch, attr)
+  local out = {}
+  for v in self.builder:query(node):each(batch) do
+    local names = names_of(self, v[attr])
+    table.sort(names)
+    out[#out + 1] = name_of(self, v) .. " " .. table.concat(names, ",")
+  end
+  return out
+end
+
+-- The attributes that have not been loaded.
+function ops.unloaded(self, name)
+  local out = perilune.inspect(self.vars[name]).unloaded
+  table.sort(out)
+  return out
+end
+
+-- What a dynamic relationship, or one that is only written to, finds in the database.
+function ops.related(self, name, attr)
+  local held = self.vars[name][attr]
+  local closed = getmetatable(held).__name == "perilune.WriteOnly"
+  local found = closed and self.db.session:scalars(held:select()):all() or held:all()
+  local out = names_of(self, found)
+  table.sort(out)
+  return out
+end
+
+function ops.related_count(self, name, attr) return { values.tag(self.vars[name][attr]:count()) } end
+
 -- Session
 
 function ops.add(self, ...)
@@ -426,6 +486,7 @@ local function run(schema, program)
   local db = declare.open()
   db.config.batch_lazy = program.batch == true
   local self = { db = db, models = declare.models(db, schema), vars = {}, nested = {} }
+  self.builder = query.new(self.models)
   db:create_all()
   db.session:close()
   self.traffic = traffic(db)

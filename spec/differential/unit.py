@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, orm
 
 import declare
+from query import Builder
 from values import is_value, label, read, tag
 
 CHANGE = re.compile(r"\s*(INSERT|UPDATE|DELETE)\s+(?:INTO\s+|FROM\s+|OR\s+\w+\s+)?\"?(\w+)", re.I)
@@ -128,6 +129,7 @@ class Program:
         self.world = world
         self.session = orm.Session(world.engine)
         self.vars = {}
+        self.builder = Builder(world.models, self.session)
         self.nested = []
         self.ears = None
         self.stale = False
@@ -397,6 +399,43 @@ class Program:
 
     def o_forget(self, name):
         del self.vars[name]
+
+    # Queries, in the words of query.py; what they give is named by a prefix and numbers
+
+    def o_let(self, name, definition):
+        self.builder.define(name, definition)
+
+    def named(self, prefix, found):
+        if prefix:
+            for i, value in enumerate(found, 1):
+                if hasattr(value, "_sa_instance_state"):
+                    self.vars["%s%d" % (prefix, i)] = value
+        return [" ".join(self.show(v) for v in value) if isinstance(value, sa.engine.Row)
+                else self.show(value) for value in found]
+
+    def o_run(self, query, prefix=None):
+        return self.named(prefix, self.builder.query(query).all())
+
+    def o_query_get(self, name, query, *key):
+        found = self.builder.query(query).get(key[0] if len(key) == 1 else key)
+        if found is not None:
+            self.vars[name] = found
+        return [self.show(found)]
+
+    def o_stream(self, query, batch, attr):
+        """Reads a relationship of each object as it comes."""
+        return ["%s %s" % (self.name(v), ",".join(sorted(self.name(r) for r in getattr(v, attr))))
+                for v in self.builder.query(query).yield_per(batch)]
+
+    def o_unloaded(self, name):
+        return sorted(sa.inspect(self.vars[name]).unloaded)
+
+    def o_related(self, name, attr):
+        """What a dynamic relationship finds in the database."""
+        return sorted(self.name(v) for v in getattr(self.vars[name], attr).all())
+
+    def o_related_count(self, name, attr):
+        return [tag(getattr(self.vars[name], attr).count())]
 
     # Session
 
