@@ -355,6 +355,23 @@ describe("an expression", function()
     end)
   end)
 
+  it("calculates beyond the range of a SmallInteger", function()
+    local Small = db.Model "Small" {
+      id = db.Column{db.Integer, primary_key = true}, n = db.Column{db.SmallInteger} }
+    db:create_all()
+    db.session:add_all { Small{n = 30000}, Small{n = 20000}, Small{n = -32768} }
+    db.session:flush()
+    local n = Small.n
+    assert.equal("[90000, 60000, -98304]", tostring(db.select(n * 3):order_by(Small.id):scalars()))
+    assert.equal(32768, db.select(-n):where(n:lt(0)):scalar())
+    assert.equal(50000, db.select(db.func.sum(n)):where(n:gt(0)):scalar())
+    assert.equal(1, Small.query:where((n + 10000):ge(40000)):count())
+    local sums = db.select((n * 100):label "m"):subquery()
+    assert.equal(3000000, db.select(db.func.max(sums.c.m)):scalar())
+    assert.equal(60000, db.select(db.case{{n:gt(25000), n * 2}}):order_by(Small.id):limit(1):scalar())
+    db.session:rollback()
+  end)
+
   describe("puts what is inside JSON in order", function()
     local Box
 

@@ -127,7 +127,8 @@ pl_node *plua_arithmetic(lua_State *L, pl_op op, int a, int b) {
     if (lua_isnil(L, a) || lua_isnil(L, b) || lua_isboolean(L, a) || lua_isboolean(L, b))
         plua_raise(L, PL_EARGUMENT, "attempt to calculate with an expression and %s",
                    luaL_typename(L, lua_isuserdata(L, a) ? b : a));
-    return plua_binary(L, op, arithmetic_type(op, left, right), a, b, NULL);
+    const pl_type *type = pl_type_computed(arithmetic_type(op, left, right));
+    return plua_binary(L, op, type, a, b, NULL);
 }
 
 static int expr_add(lua_State *L) {
@@ -184,7 +185,9 @@ pl_node *plua_unary(lua_State *L, pl_node_kind kind, int a, const char *s, size_
 }
 
 static int expr_unm(lua_State *L) {
-    plua_unary(L, PL_N_UNARY, 1, NULL, 0)->op = PL_OP_NEG;
+    pl_node *n = plua_unary(L, PL_N_UNARY, 1, NULL, 0);
+    n->op = PL_OP_NEG;
+    n->type = pl_type_computed(n->type);
     return 1;
 }
 

@@ -43,6 +43,10 @@ const pl_type *pl_type_storage(const pl_type *t) {
     return t;
 }
 
+const pl_type *pl_type_computed(const pl_type *t) {
+    return t && t->kind == PL_K_SMALLINT ? pl_type_plain(PL_K_INTEGER) : t;
+}
+
 bool pl_type_is_integer(const pl_type *t) {
     pl_kind k = pl_type_storage(t)->kind;
     return k == PL_K_INTEGER || k == PL_K_SMALLINT || k == PL_K_BIGINT;

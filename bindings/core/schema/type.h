@@ -75,6 +75,10 @@ pl_kind pl_kind_named(const char *name);
 /* The type whose storage rules hold: base of a custom type, else itself. */
 const pl_type *pl_type_storage(const pl_type *t);
 
+/* The type of what is calculated from values of t (NULL: not known): the range of a
+** SmallInteger does not hold there. */
+const pl_type *pl_type_computed(const pl_type *t);
+
 /* Whether a single primary key column of this type is SQLite's rowid. */
 bool pl_type_is_integer(const pl_type *t);
 

@@ -118,7 +118,7 @@ static const pl_type *func_type(infer *in, const pl_node *n) {
     if (f->result >= 0)
         return pl_type_plain((pl_kind)f->result);
     uint32_t i = f->result == OF_SECOND ? 1 : 0;
-    return i < n->nkids && n->kids[i] ? type_of(in, n->kids[i]) : any();
+    return i < n->nkids && n->kids[i] ? pl_type_computed(type_of(in, n->kids[i])) : any();
 }
 
 static const pl_type *literal_type(const pl_node *n) {
@@ -155,7 +155,7 @@ static const pl_type *binary_type(infer *in, const pl_node *n) {
     case PL_OP_SUB:
     case PL_OP_MUL:
     case PL_OP_FLOORDIV:
-    case PL_OP_MOD: return arithmetic_type(in, n);
+    case PL_OP_MOD: return pl_type_computed(arithmetic_type(in, n));
     case PL_OP_DIV: return quotient_type(in, n);
     case PL_OP_CONCAT: return pl_type_plain(PL_K_STRING);
     case PL_OP_BITAND:
@@ -172,7 +172,7 @@ static const pl_type *unary_type(infer *in, const pl_node *n) {
         return pl_type_plain(PL_K_BOOLEAN);
     if (n->op == PL_OP_BITNOT)
         return pl_type_plain(PL_K_INTEGER);
-    return type_of(in, n->kids[0]);
+    return pl_type_computed(type_of(in, n->kids[0]));
 }
 
 /* The first branch that has a type. */
