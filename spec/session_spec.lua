@@ -325,6 +325,28 @@ describe("a session", function()
       assert.equal(1, #user.posts)
     end)
 
+    it("says so when it fails", function()
+      local _ = saved "a"
+      for _, touch in ipairs {
+        function() return User.query:all() end,
+        function() return session:get(User, 99) end,
+        function() return session:execute(db.text "SELECT 1") end,
+      } do
+        session:add(User { name = "a" })
+        local err = raised("IntegrityError", touch)
+        assert.matches("raised as a result of autoflush: session:no_autoflush", err.hint, 1, true)
+        assert.matches("autoflush", tostring(err))
+        session:rollback()
+      end
+      session:add(Post { user_id = 77 })
+      local err = raised("IntegrityError", function() return Post.query:all() end)
+      assert.matches("^there is no row in 'user' .*; raised as a result of autoflush", err.hint)
+      session:rollback()
+      session:add(User { name = "a" })
+      assert.not_matches("autoflush", tostring(raised("IntegrityError", session.flush, session)))
+      session:rollback()
+    end)
+
     it("is off inside no_autoflush and comes back, after an error too", function()
       session:add(User { name = "a" })
       session:no_autoflush(function() assert.equal(0, User.query:count()) end)

@@ -536,7 +536,27 @@ int plua_session_flush_plan(lua_State *L) {
     return 1;
 }
 
-void plua_session_flush(lua_State *L, plua_session *s) {
+/* The error on top came from a flush that nobody asked for: its hint says so. */
+static void note_autoflush(lua_State *L) {
+    if (!lua_getmetatable(L, -1))
+        return;
+    luaL_getmetatable(L, PLUA_ERROR);
+    bool ours = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    if (!ours || !lua_istable(L, -1))
+        return;
+    const char *hint =
+        lua_getfield(L, -1, "hint") == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    lua_pushfstring(
+        L,
+        "%s%sraised as a result of autoflush: session:no_autoflush(function() "
+        "... end) keeps a query from flushing too soon",
+        hint, *hint ? "; " : "");
+    lua_setfield(L, -3, "hint");
+    lua_pop(L, 1);
+}
+
+static void flush(lua_State *L, plua_session *s, bool asked) {
     plua_session_usable(L, s);
     if (s->npins == 0)
         return;
@@ -555,7 +575,13 @@ void plua_session_flush(lua_State *L, plua_session *s) {
     plua_session_fail(L, s);
     plua_event_aside(L, s, "after_rollback");
     plua_event_aside(L, s, NULL);
+    if (!asked)
+        note_autoflush(L);
     lua_error(L);
+}
+
+void plua_session_flush(lua_State *L, plua_session *s) {
+    flush(L, s, true);
 }
 
 void plua_session_flush_all(lua_State *L, plua_session *s) {
@@ -573,5 +599,5 @@ void plua_session_flush_all(lua_State *L, plua_session *s) {
 void plua_session_autoflush(lua_State *L, plua_session *s) {
     if (!s->autoflush || s->flushing || s->npins == 0)
         return;
-    plua_session_flush(L, s);
+    flush(L, s, false);
 }
