@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Coroutines that the guard knows; see coroutines.h.
+ * Coroutines that are known to run; see coroutines.h.
  *
  * lua_resume and lua_resetthread return whatever happens in the coroutine, so that
- * `running` is put back always and never names a coroutine that has been collected.
+ * what is noted is put back always and never names a coroutine that has been collected.
  */
 #include "coroutines.h"
 
 #include <stdbool.h>
 
 #include <lauxlib.h>
+#include <lualib.h>
 
 #include "guard.h"
 
@@ -21,19 +22,23 @@ static bool pass(lua_State *from, lua_State *to, int n) {
     return true;
 }
 
+/* Where it is noted which coroutine runs. */
+static lua_State *volatile *running(lua_State *L) {
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
 /* Runs co with n values of L. Its results or error are on L then: how many, -1 for an
  * error. Raises in L what stopped the coroutine. */
 static int run(lua_State *L, lua_State *co, int n) {
-    guard *g = guard_of(L);
     int results = 1;
     if (!pass(L, co, n)) {
         lua_pushliteral(L, "too many arguments to resume");
         return -1;
     }
-    lua_State *before = g->running;
-    g->running = co;
+    lua_State *before = *running(L);
+    *running(L) = co;
     int status = lua_resume(co, L, n, &results);
-    g->running = before;
+    *running(L) = before;
     guard_tick(L, 0);
     bool good = status == LUA_OK || status == LUA_YIELD;
     if (pass(co, L, good ? results : 1))
@@ -45,11 +50,10 @@ static int run(lua_State *L, lua_State *co, int n) {
 
 /* Ends co, which runs its variables to be closed; a status. */
 static int reset(lua_State *L, lua_State *co) {
-    guard *g = guard_of(L);
-    lua_State *before = g->running;
-    g->running = co;
+    lua_State *before = *running(L);
+    *running(L) = co;
     int status = lua_resetthread(co);
-    g->running = before;
+    *running(L) = before;
     guard_tick(L, 0);
     return status;
 }
@@ -71,7 +75,7 @@ static int resume(lua_State *L) {
 }
 
 static int call_wrapped(lua_State *L) {
-    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    lua_State *co = lua_tothread(L, lua_upvalueindex(2));
     int n = run(L, co, lua_gettop(L));
     if (n >= 0)
         return n;
@@ -94,7 +98,9 @@ static int wrap(lua_State *L) {
     lua_State *co = lua_newthread(L);
     lua_pushvalue(L, 1);
     lua_xmove(L, co, 1);
-    lua_pushcclosure(L, call_wrapped, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, -2);
+    lua_pushcclosure(L, call_wrapped, 2);
     return 1;
 }
 
@@ -117,8 +123,11 @@ static int closes(lua_State *L) {
     return pass(co, L, 1) ? 2 : 1;
 }
 
-void coroutines_open(lua_State *L) {
+void coroutines_open(lua_State *L, lua_State *volatile *where) {
     static const luaL_Reg functions[] = {
         {"close", closes}, {"resume", resume}, {"wrap", wrap}, {NULL, NULL}};
-    luaL_setfuncs(L, functions, 0);
+    lua_getglobal(L, LUA_COLIBNAME);
+    lua_pushlightuserdata(L, (void *)where);
+    luaL_setfuncs(L, functions, 1);
+    lua_pop(L, 1);
 }

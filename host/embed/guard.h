@@ -35,13 +35,13 @@ typedef struct guard {
     int64_t refused;              /* size of the last allocation refused, 0 when none */
     int64_t instructions, rows;   /* in the running call */
     int64_t statements, databases;
-    int64_t deadline;   /* monotonic microseconds, 0 for none */
-    int64_t last;       /* when the hook last ran */
-    int window;         /* instructions between two runs of the hook */
-    int depth;          /* calls from C into Lua that are running */
-    int killed;         /* PERILUNE_E... or 0 */
-    lua_State *main;    /* where listeners of statements run, whichever coroutine is */
-    lua_State *running; /* the coroutine that is, when depth > 0 */
+    int64_t deadline; /* monotonic microseconds, 0 for none */
+    int64_t last;     /* when the hook last ran */
+    int window;       /* instructions between two runs of the hook */
+    int depth;        /* calls from C into Lua that are running */
+    int killed;       /* PERILUNE_E... or 0 */
+    lua_State *main;  /* where listeners of statements run, whichever coroutine is */
+    lua_State *volatile running; /* the coroutine that is, when depth > 0 */
     bool interruptible;
     bool quiet; /* the host is at work on an error: nothing is stopped */
     atomic_int interrupted;

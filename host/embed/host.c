@@ -93,9 +93,7 @@ static void open_libraries(lua_State *L) {
     perilune_preload(L);
     lua_pushcfunction(L, host_print);
     lua_setglobal(L, "print");
-    lua_getglobal(L, LUA_COLIBNAME);
-    coroutines_open(L);
-    lua_pop(L, 1);
+    coroutines_open(L, &host_of(L)->guard.running);
     lua_gc(L, LUA_GCGEN, 0, 0);
 }
 

@@ -15,6 +15,7 @@
 
 #include <lauxlib.h>
 
+#include "coroutines.h"
 #include "progress.h"
 
 static lua_State *volatile running;
@@ -81,6 +82,10 @@ int program_call(lua_State *L, int nargs, int nresults) {
     program_progress_clear();
     lua_remove(L, base);
     return status;
+}
+
+void program_note_coroutines(lua_State *L) {
+    coroutines_open(L, &running);
 }
 
 int program_interrupted(void) {

@@ -26,4 +26,7 @@ int program_report(lua_State *L, const char *name, int status);
 /* One line on standard error. */
 void program_complain(const char *name, const char *message);
 
+/* Has ^C stop the coroutine that runs, not the one that waits for it. [-0, +0, m] */
+void program_note_coroutines(lua_State *L);
+
 #endif

@@ -43,6 +43,7 @@ static void open_libraries(lua_State *L, const struct options *o) {
         lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
     }
     luaL_openlibs(L);
+    program_note_coroutines(L);
     perilune_preload(L);
     lua_gc(L, LUA_GCGEN, 0, 0);
 }

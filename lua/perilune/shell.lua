@@ -367,6 +367,7 @@ local function loop(self)
     end
     if text and text:find "%S" then
       self.terminal.remember(text)
+      if self.history then self.terminal.save_history(self.history, 1000) end
       if text:find "^\\" then
         if run_command(self, text) then return end
       else
@@ -411,10 +412,9 @@ local function start(self, names)
   _G.perilune = require "perilune"
   for name, value in pairs(names) do _G[name] = value end
   announce(self, names)
-  local history = self.terminal.is_terminal(0) and history_file()
-  if history then self.terminal.load_history(history) end
+  self.history = self.terminal.is_terminal(0) and history_file()
+  if self.history then self.terminal.load_history(self.history) end
   loop(self)
-  if history then self.terminal.save_history(history, 1000) end
 end
 
 --- A db that is asked for by `\d` and others also when the session made it: the global `db`.

@@ -275,6 +275,21 @@ describe("the shell on a terminal", function()
       .. "expect interrupted!\n" .. ready .. "send 40+2\\n\nexpect 42\n" .. ready .. "send \\x04\n")
   end)
 
+  it("stops a coroutine at ^C", function()
+    talk(ready .. "send coroutine.wrap(function() print('sp' .. 'in') while true do end end)()\\n\nexpect spin\n"
+      .. "send \\x03\nexpect interrupted!\n" .. ready .. "send 40+2\\n\nexpect 42\n" .. ready .. "send \\x04\n")
+  end)
+
+  it("has its history even when it is killed", function()
+    os.remove(history)
+    run.command({ pty, "20", "80", perilune, "shell", "app.lua" }, {
+      stdin = ready .. "send 'ke' .. 'pt'\\n\nexpect kept\n" .. ready
+        .. "send os.execute 'kill -9 $PPID'\\n\n",
+      dir = folder, env = { TERM = "xterm", PERILUNE_HISTORY = history },
+    })
+    assert.truthy(io.open(history):read "a":find("'ke' .. 'pt'", 1, true))
+  end)
+
   it("tells of a long query, stops it at ^C and keeps the session", function()
     talk(ready .. "send u = User.query:first()\\n\n" .. ready
       .. "send \\\\sql with recursive c(x) as (select 1 union all select x + 1 from c) "
