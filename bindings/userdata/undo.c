@@ -234,19 +234,28 @@ void plua_undo_all(lua_State *L, plua_session *s) {
 
 /* ---- savepoints -------------------------------------------------------------------- */
 
-/* Objects deleted since the savepoint come back. */
-static void undo_nested_deleted(lua_State *L, plua_session *s, lua_Integer keep) {
+/* An object deleted since the savepoint at `since` comes back, unless it came with it. */
+static void undo_nested_delete(lua_State *L, plua_session *s, int idx, uint32_t since) {
+    pl_object *o = lua_touserdata(L, idx);
+    uint32_t tx = o->tx;
+    if (tx >= since) {
+        lose_row(L, s, idx, o);
+        return;
+    }
+    plua_session_attach(L, s, idx, o);
+    o->tx = tx;
+    if (o->status & (PL_OBJ_CHANGED | PL_OBJ_MODIFIED | PLUA_OBJ_HISTORY))
+        plua_instance_expire(L, idx, o);
+    plua_event_queue(L, s, "deleted_to_persistent", idx);
+}
+
+static void undo_nested_deleted(lua_State *L, plua_session *s, lua_Integer keep,
+                                uint32_t since) {
     plua_session_field(L, s, PLUA_S_DELETED);
     int list = lua_gettop(L);
     for (lua_Integer i = (lua_Integer)lua_rawlen(L, list); i > keep; i--) {
         lua_rawgeti(L, list, i);
-        pl_object *o = lua_touserdata(L, -1);
-        uint32_t tx = o->tx;
-        plua_session_attach(L, s, lua_gettop(L), o);
-        o->tx = tx;
-        if (o->status & (PL_OBJ_CHANGED | PL_OBJ_MODIFIED | PLUA_OBJ_HISTORY))
-            plua_instance_expire(L, lua_gettop(L), o);
-        plua_event_queue(L, s, "deleted_to_persistent", -1);
+        undo_nested_delete(L, s, list + 1, since);
         lua_settop(L, list);
         lua_pushnil(L);
         lua_rawseti(L, list, i);
@@ -288,7 +297,7 @@ void plua_undo_nested(lua_State *L, plua_session *s) {
     s->tx_outer = outer;
     plua_identity_sweep(L, s);
     undo_moves(L, s, plua_field_int(L, record, "nmoved", 0));
-    undo_nested_deleted(L, s, ndeleted);
+    undo_nested_deleted(L, s, ndeleted, since);
     lua_getfield(L, record, "changed");
     lua_pushnil(L);
     while (lua_next(L, -2)) {

@@ -48,4 +48,8 @@ P("key change rolled back", "family", after({ "set", "p", "id", 9 }, { "flush" }
 P("savepoint of nothing", "family", { { "nested" }, { "nested_commit" }, { "nested" }, { "nested_rollback" }, { "commit" } })
 P("delete in a released savepoint", "family", after({ "nested" }, { "delete", "p" }, { "nested_commit" }, { "rollback" }, { "held", "p" }, { "attr", "p", "name" }))
 
+-- New and deleted in a savepoint
+P("savepoint: new then deleted", "family", { { "nested" }, { "new", "p", "Parent", { name = "a" } }, { "add", "p" }, { "flush" }, { "delete", "p" }, { "flush" }, { "nested_rollback" }, { "held", "p" }, { "attr", "p", "name" }, { "commit" } })
+P("savepoint: new before, deleted inside", "family", { { "new", "p", "Parent", { name = "a" } }, { "add", "p" }, { "nested" }, { "delete", "p" }, { "flush" }, { "nested_rollback" }, { "held", "p" }, { "attr", "p", "name" }, { "rollback" }, { "held", "p" } })
+
 return programs.list
