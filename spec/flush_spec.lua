@@ -314,6 +314,23 @@ describe("a flush", function()
       }, written(function() session:delete(book) end))
     end)
 
+    it("no link rows that were not written yet, and writes none, whichever side has them", function()
+      local book, other = add(Book { title = "t" }, Book { title = "u" })
+      local tag, stored = add(Tag { word = "x" }, Tag { word = "y", books = { other } })
+      local ways = { function() book.tags:append(tag) end, function() tag.books:append(book) end }
+      for _, append in ipairs(ways) do
+        for name, gone in pairs { book = book, tag = tag } do
+          local point = session:begin_nested()
+          assert.same({ ("DELETE FROM %s WHERE %s.id = ? <- %d"):format(name, name, gone.id) }, written(function()
+            append()
+            session:delete(gone)
+          end))
+          point:rollback()
+        end
+      end
+      assert.equal(1, #stored.books)
+    end)
+
     it("clears the keys of children that stay, before the parent goes", function()
       local a = Author { name = "a" }
       add(Book { title = "t", author = a }, Book { title = "u", author = a })

@@ -207,7 +207,7 @@ static bool writes_links(const pl_relation *r) {
 static void link_item(plua_unit *u, int owner, pl_object *o, pl_relation *r, int item) {
     pl_object *b = lua_touserdata(u->L, item);
     (void)owner;
-    if (!bring_in(u, r, item, b))
+    if (!bring_in(u, r, item, b) || (b->status & PL_OBJ_DELETING))
         return;
     if (!(b->status & PL_OBJ_KEYED))
         plua_unit_save(u, item, b);
@@ -241,7 +241,7 @@ static void link_unknown(plua_unit *u, int owner, pl_object *o, pl_relation *r,
     lua_State *L = u->L;
     pl_object *b = lua_touserdata(L, item);
     bring_in(u, r, item, b);
-    if (!(b->status & PL_OBJ_KEYED))
+    if (!(b->status & PL_OBJ_KEYED) || (b->status & PL_OBJ_DELETING))
         return;
     int top = lua_gettop(L);
     plua_relation_peek(L, item, b, r->back);
@@ -386,10 +386,34 @@ static bool leave_to_database(const pl_relation *r, bool loaded) {
            (r->passive_deletes == PL_PASSIVE_YES && !loaded);
 }
 
+/* Whether an item was added to the list of an object since the last flush, as either side
+** may tell. */
+static bool is_unstored(plua_unit *u, int owner, const pl_relation *r, int item) {
+    lua_State *L = u->L;
+    int top = lua_gettop(L);
+    pl_object *o = lua_touserdata(L, owner), *b = lua_touserdata(L, item);
+    plua_relation_peek(L, owner, o, r);
+    const plua_collection *c = plua_test_collection(L, -1);
+    bool added = c && c->has_added && plua_collection_in(L, top + 1, PLUA_C_ADDED, item);
+    if (!added && r->back) {
+        plua_relation_peek(L, item, b, r->back);
+        c = plua_test_collection(L, -1);
+        added = c && c->has_added && plua_collection_in(L, top + 2, PLUA_C_ADDED, owner);
+    }
+    lua_settop(L, top);
+    return added;
+}
+
+static void unlink_stored(plua_unit *u, int owner, pl_object *o, pl_relation *r,
+                          int item) {
+    if (!is_unstored(u, owner, r, item))
+        unlink_item(u, owner, o, r, item);
+}
+
 static void deleted_relation(plua_unit *u, int idx, pl_object *o, pl_relation *r) {
     lua_State *L = u->L;
     int top = lua_gettop(L);
-    item_fn fn = r->direction == PL_MANY_TO_MANY ? unlink_item : orphan_item;
+    item_fn fn = r->direction == PL_MANY_TO_MANY ? unlink_stored : orphan_item;
     plua_relation_peek(L, idx, o, r);
     const plua_collection *c = plua_test_collection(L, -1);
     bool loaded = c ? c->loaded : !lua_isnil(L, -1);

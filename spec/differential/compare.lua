@@ -284,14 +284,17 @@ local function is_ahead(program, i, want, have)
   return want.result[1] ~= "error" and have.result[1] ~= "error" and deletes(want) ~= deletes(have)
 end
 
--- How much was read by what went well: a foreign key that fails is looked up, so that the
--- error can name the attribute.
-local function selects(events)
-  local n = 0
-  for _, event in ipairs(events) do
-    if event.result[2] ~= "IntegrityError" then n = n + (event.selects or 0) end
+-- How much was read on each side by what went well on both: a foreign key that fails is
+-- looked up, so that the error can name the attribute.
+local function selects(wanted, found)
+  local most, had = 0, 0
+  for i, want in ipairs(wanted) do
+    local have = found[i]
+    if want.result[2] ~= "IntegrityError" and have and have.result[2] ~= "IntegrityError" then
+      most, had = most + (want.selects or 0), had + (have.selects or 0)
+    end
   end
-  return n
+  return most, had
 end
 
 -- A program: results, states and changes after every step, then the dumps. What
@@ -317,7 +320,7 @@ function compare.program(program, schema, expected, got, explain)
     local a, b = first_difference(sorted(rows), sorted(got.dumps and got.dumps[name] or {}))
     if a then note(list, program.name, "table " .. name, a, b) end
   end
-  local most, had = selects(wanted), selects(found)
+  local most, had = selects(wanted, found)
   if not surprised() and not program.eager and had > most then
     note(list, program.name, "SELECTs", tostring(most), tostring(had))
   end

@@ -179,6 +179,11 @@ differences.declared = {
     reason = "an object that another of the session refers to is saved with it",
   },
   {
+    scenario = "^relations: many to many: append .*and delete the other",
+    expected = "^error IntegrityError$|v=persistent$", got = "^{done}$|v=persistent$|v=deleted$",
+    reason = "no row is written for a pair of which one is deleted",
+  },
+  {
     scenario = "at fault: order of new nodes", where = "%(attr%)$", expected = "^{i:[12]}$",
     got = "^{i:[12]}$",
     reason = "objects that need no other are inserted in the order in which they were added",

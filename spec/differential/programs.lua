@@ -15,11 +15,12 @@ end
 -- before it does, while Perilune may know that there is nothing to read. Where that is
 -- not the question, both are brought to one state after every commit: all is expired and
 -- columns are read. With `keep` nothing is expired, but what relates is flushed before
--- it is read, so that the time of a flush does not depend on what was read.
-function programs.touched(ops, keep)
+-- it is read, so that the time of a flush does not depend on what was read; also with `eager`,
+-- for then what relates may have been read together with a row.
+function programs.touched(ops, keep, eager)
   local out = {}
   for _, op in ipairs(ops) do
-    if keep and programs.relates[op[1]] then out[#out + 1] = { "flush" } end
+    if (keep or eager) and programs.relates[op[1]] then out[#out + 1] = { "flush" } end
     if programs.flushes[op[1]] then out[#out + 1] = { "flush" } end
     out[#out + 1] = op
     if op[1] == "commit" or op[1] == "rollback" then

@@ -265,10 +265,11 @@ return function(seed, n)
     schemas[key] = schemas[key] or make_schema(random.new(seed * 7919 + number))
     local r = random.new(seed * 1000003 + i)
     local schema = schemas[key]
-    local ops, keep = make_ops(r, survey(schema)), i % 4 > 1 and not has(schema, "passive_deletes")
+    local ops, eager = make_ops(r, survey(schema)), has(schema, "lazy")
+    local keep = i % 4 > 1 and not has(schema, "passive_deletes")
     list[i] = {
       name = ("random: program %d.%d"):format(seed, i), schema = key, guarded = true, batch = i % 2 == 0,
-      made = ops, keep = keep, ops = touched(ops, keep), eager = has(schema, "lazy"),
+      made = ops, keep = keep, ops = touched(ops, keep, eager), eager = eager,
     }
   end
   return list, schemas

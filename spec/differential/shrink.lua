@@ -15,7 +15,7 @@ local function without(program, first, last)
   return {
     name = ("%s, %d operations"):format(program.name:match "^[^,]*", #made),
     schema = program.schema, guarded = true, batch = program.batch, eager = program.eager, keep = program.keep,
-    made = made, ops = touched(made, program.keep),
+    made = made, ops = touched(made, program.keep, program.eager),
   }
 end
 

@@ -181,10 +181,11 @@ class Program:
             torn, inside = self.torn(), self.session.in_nested_transaction()
             clinging, circle, former = self.clinging(), self.circle(), self.former(op)
             needed, waiting = self.needed(), self.waiting()
+            doomed = self.doomed(needed)
             event = self.guarded(op)
             error = event["result"][1] if event["result"][:1] == ["error"] else None
             failed, undone = error is not None, error is not None or "rollback" in op[0]
-            if (self.lost(op) or self.dragged(former) or (failed and (torn or self.stale))
+            if (self.lost(op) or self.dragged(former) or (failed and (torn or doomed or self.stale))
                     or self.put_off or (not undone and self.dropped(needed))
                     or self.disordered(waiting)
                     or (op[0] == "delete" and self.left_behind()) or error == "AssertionError"):
@@ -280,6 +281,12 @@ class Program:
         new = set(self.session.new)
         return [(obj, other) for obj in (self.session if new else ())
                 for other in self.references(obj) if other in new]
+
+    @staticmethod
+    def doomed(needed):
+        """Whether a flush will leave out one of them."""
+        states = [sa.inspect(other) for _, other in needed]
+        return any(s._orphaned_outside_of_session and s.mapper._is_orphan(s) for s in states)
 
     def dropped(self, needed):
         """Whether a new object has left the session, though one in there refers to it."""

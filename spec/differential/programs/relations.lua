@@ -116,6 +116,10 @@ for _, schema in ipairs { "group", "group_deleting" } do
   Q("remove and delete", bound, { "remove", "g", "users", "u" }, { "delete", "u" }, { "commit" })
   Q("append to an unloaded list", bound, { "new", "w", "User", {} }, { "append", "w", "groups", "g" }, { "flush" }, { "commit" }, { "sorted", "g", "users" })
   Q("pair already stored", bound, { "sql", "DELETE FROM member WHERE user_id = 1 AND group_id = 2" }, { "remove", "h", "users", "u" }, { "flush" }, { "rollback" })
+  Q("append and delete", bound, { "append", "h", "users", "v" }, { "delete", "h" }, { "flush" }, { "commit" }, { "sorted", "v", "groups" })
+  Q("append and delete the other", bound, { "append", "h", "users", "v" }, { "delete", "v" }, { "flush" })
+  Q("append from the other side and delete", bound, { "append", "v", "groups", "h" }, { "delete", "v" }, { "flush" }, { "commit" }, { "sorted", "h", "users" })
+  Q("append from the other side and delete the other", bound, { "append", "v", "groups", "h" }, { "delete", "h" }, { "flush" })
   Q("rollback", bound, { "append", "h", "users", "v" }, { "remove", "h", "users", "u" }, { "flush" }, { "rollback" }, { "sorted", "h", "users" })
 end
 
