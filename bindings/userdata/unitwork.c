@@ -529,11 +529,15 @@ static int plan_protected(lua_State *L) {
 int plua_session_flush_plan(lua_State *L) {
     plua_session *s = plua_check_session(L, 1, "flush_plan");
     plua_session_usable(L, s);
+    if (s->flushing)
+        plua_raise(L, PL_EINVALID, "Session is already flushing");
     plua_configure(L, s->db);
     lua_pushcfunction(L, plan_protected);
     lua_pushlightuserdata(L, s);
-    lua_call(L, 1, 1);
-    return 1;
+    s->flushing = true; /* what must be read for the plan writes nothing before */
+    int status = lua_pcall(L, 1, 1, 0);
+    s->flushing = false;
+    return status == LUA_OK ? 1 : lua_error(L);
 }
 
 /* The error on top came from a flush that nobody asked for: its hint says so. */

@@ -265,6 +265,13 @@ static void print_line(pl_buf *out, const pl_batch *b, const pl_table *t, uint32
     pl_buf_fmt(out, "%s %s (%u)\n", op_names[b->op], t->name, n);
 }
 
+/* An object that only stands in a list that changed is not written. */
+static bool is_written(const pl_flush *f, const pl_batch *b, uint32_t i) {
+    const pl_item *it = &f->items[f->order[i]];
+    return b->op != PL_FLUSH_UPDATE || it->tie != 0 || (it->flags & PL_ITEM_SWITCH) ||
+           (it->o->status & PL_OBJ_CHANGED);
+}
+
 /* One line for each run of objects that have the same table at a depth. */
 static void print_depth(const pl_flush *f, const pl_batch *b, size_t depth, pl_buf *out) {
     const pl_table *last = NULL;
@@ -277,7 +284,7 @@ static void print_depth(const pl_flush *f, const pl_batch *b, size_t depth, pl_b
             n = 0;
         }
         last = t;
-        n += t != NULL;
+        n += t != NULL && is_written(f, b, i);
     }
     if (n > 0)
         print_line(out, b, last, n);
