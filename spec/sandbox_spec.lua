@@ -70,6 +70,58 @@ describe("limits of the program", function()
   end)
 end)
 
+describe("functions of SQL that a limit of time can stop", function()
+  local script = [===[
+    local db = require "perilune".open "sqlite://"
+    local texts = { "''", "'a'", "'abcabc'", "'ABC'", "'a%b_c'", "'äöü€😀b'", "'ä'", "'€😀'", "NULL",
+      "12", "-1.5", "x'616263'", "x''", "'  a b '", "'a]b-c^'", "'%'", "'\\'", "'Ä'", "'_'", "'[x]'" }
+    local patterns = { "''", "'%'", "'a%'", "'%b%'", "'A_C%'", "'%a%a%'", "'ä%'", "'_'", "'__ü%'",
+      "'*'", "'a*'", "'[a-c]*'", "'[^a]*'", "'*[]]*'", "'*[a-]*'", "'?'", "'[^]]*'", "'a\\%b\\_c'",
+      "'%\\'", "NULL", "12", "'*b*'", "'[ä-ü]*'", "'[a'", "'%%b'", "'**'", "'[z-a]'", "'[-a]*'" }
+    local function show(sql)
+      local ok, v = pcall(function() return db.session:scalar(db.text("select quote(" .. sql .. ")")) end)
+      print(sql, ok and v or v.message)
+    end
+    for _, a in ipairs(texts) do
+      for _, b in ipairs(patterns) do
+        show(a .. " like " .. b)
+        show(a .. " glob " .. b)
+        show(a .. " like " .. b .. [=[ escape '\']=])
+        show(a .. " like " .. b .. " escape '%'")
+      end
+      for _, f in ipairs { "trim", "ltrim", "rtrim" } do
+        show(f .. "(" .. a .. ")")
+        for _, b in ipairs(texts) do show(f .. "(" .. a .. "," .. b .. ")") end
+      end
+      for _, b in ipairs(texts) do
+        show("instr(" .. a .. "," .. b .. ")")
+        show("replace(" .. a .. "," .. b .. ",'-ä-')")
+        show("replace(" .. a .. "," .. b .. ",'')")
+        show("typeof(replace(" .. a .. "," .. b .. ",'x'))")
+      end
+      show(a .. " like 'a' escape ''")
+      show(a .. " like 'a' escape 'ab'")
+      show(a .. " like 'a' escape NULL")
+    end
+  ]===]
+
+  it("give what SQLite's own give", function()
+    local own = perilune("-e", script)
+    local ours = perilune("--sandbox", "-", "--timeout", "60", "-e", script)
+    assert.same({ 0, "" }, { own.code, own.err })
+    assert.same({ 0, "" }, { ours.code, ours.err })
+    local expected = {}
+    for line in own.out:gmatch "[^\n]+" do expected[#expected + 1] = line end
+    assert.truthy(#expected > 4000)
+    local i = 0
+    for line in ours.out:gmatch "[^\n]+" do
+      i = i + 1
+      assert.equal(expected[i], line)
+    end
+    assert.equal(#expected, i)
+  end)
+end)
+
 describe("--readonly", function()
   it("opens files to read only, and changes nothing", function()
     local file = os.tmpname()

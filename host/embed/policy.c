@@ -18,10 +18,17 @@
 #include <sqlite3.h>
 
 #include "rows.h"
+#include "sqlfunctions.h"
 #include "sqltext.h"
 
 enum {
-    VALUE_BYTES = 16 << 20, /* of one value in SQL */
+    VALUE_BYTES = 16 << 20,      /* of one value in SQL */
+    VALUE_BYTES_TIMED = 1 << 20, /* where functions must end in time, */
+    TEXT_BYTES_TIMED = 4 << 10,  /* for texts up to here; less in longer ones */
+    JOINS_TIMED = 100,           /* of texts in a statement */
+    CALLS_TIMED = 500, /* of functions in a statement that runs without a loop */
+    CALLS_HEAVY = 10,  /* for one that takes long */
+    OPCODES = 25000,   /* of a statement: bounds compiling, too */
     LIKE_BYTES = 256,
     PAGE = 4096
 };
@@ -49,7 +56,9 @@ struct policy {
     const perilune_value *databases, *functions;
     policy_variable variable;
     void *ud;
-    bool internal;  /* statements of the policy's own are being compiled */
+    sqlfunctions asking; /* what functions of SQL ask while they work */
+    int calls;           /* of functions, in the statement being compiled */
+    bool internal;       /* statements of the policy's own are being compiled */
     bool plain;     /* the statement being compiled selects nothing from other tables */
     bool selecting; /* and now it does */
     bool changing;  /* it changes a table */
@@ -332,14 +341,30 @@ static int may_change(policy *p, sqlite3 *db, int action, const char *table,
     return has(&r->update, column) ? ALLOW : DENY;
 }
 
-static int may_call(const policy *p, const char *name) {
+static bool is_timed(const policy *p) {
+    return p->sandbox && p->guard->limits[PERILUNE_LIMIT_MILLISECONDS] > 0;
+}
+
+/* Each call may work on a value as large as values get, and nothing looks at the time
+ * before the next jump. */
+static bool is_too_much(policy *p, const char *name) {
+    bool heavy = strncasecmp(name, "json", 4) == 0 || *name == '-' ||
+                 strcasecmp(name, "randomblob") == 0 || strcasecmp(name, "printf") == 0 ||
+                 strcasecmp(name, "format") == 0;
+    p->calls += heavy ? CALLS_HEAVY : 1;
+    return is_timed(p) && p->calls > CALLS_TIMED;
+}
+
+static int may_call(policy *p, const char *name) {
     static const char *const never[] = {
-        "load_extension", "fts3_tokenizer", "readfile",      "writefile",
-        "edit",           "regexp",         "sqlite_dbpage", NULL};
+        "load_extension", "fts3_tokenizer", "readfile",   "writefile",
+        "edit",           "regexp",         "json_patch", NULL};
     static const char *const renames[] = {"sqlite_rename_table", "sqlite_rename_column",
                                           NULL};
     if (p->has_rules && is_one_of(name, renames))
         return DENY; /* rules go by names */
+    if (is_too_much(p, name))
+        return DENY;
     return listed(p->functions, name) || !is_one_of(name, never) ? ALLOW : DENY;
 }
 
@@ -413,6 +438,8 @@ static int authorize(void *ud, void *handle, int action, const char *a, const ch
     (void)schema;
     if (p->internal || (!p->sandbox && !changes(action, a)))
         return ALLOW;
+    if (p->guard->depth > 0 && guard_poll(p->guard) != 0)
+        return DENY;
     switch (action) {
     case SQLITE_SELECT:
         if (!rule_of_ours(p, via) && (via || !p->plain))
@@ -476,15 +503,19 @@ static const char *pragma(void *ud, const char *path, const char *name) {
     return !p->sandbox || harmless ? NULL : "the sandbox may not set this pragma";
 }
 
-static void restrain(const policy *p, sqlite3 *db) {
-    static const int limits[][2] = {{SQLITE_LIMIT_LENGTH, VALUE_BYTES},
-                                    {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_BYTES},
-                                    {SQLITE_LIMIT_ATTACHED, 0},
-                                    {SQLITE_LIMIT_EXPR_DEPTH, 200},
-                                    {SQLITE_LIMIT_COMPOUND_SELECT, 100},
-                                    {SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
-                                    {SQLITE_LIMIT_TRIGGER_DEPTH, 50},
-                                    {SQLITE_LIMIT_WORKER_THREADS, 0}};
+static void restrain(policy *p, sqlite3 *db) {
+    const int limits[][2] = {
+        {SQLITE_LIMIT_LENGTH, is_timed(p) ? VALUE_BYTES_TIMED : VALUE_BYTES},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_BYTES},
+        {SQLITE_LIMIT_ATTACHED, 0},
+        {SQLITE_LIMIT_EXPR_DEPTH, 200},
+        {SQLITE_LIMIT_COMPOUND_SELECT, 100},
+        {SQLITE_LIMIT_SQL_LENGTH, is_timed(p) ? 1 << 18 : 1 << 20},
+        {SQLITE_LIMIT_TRIGGER_DEPTH, 50},
+        {SQLITE_LIMIT_VDBE_OP, OPCODES},
+        {SQLITE_LIMIT_WORKER_THREADS, 0}};
+    if (is_timed(p))
+        (void)sqlfunctions_make(db, &p->asking);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         sqlite3_limit(db, limits[i][0], limits[i][1]);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -566,11 +597,24 @@ static const char *make_triggers(policy *p, sqlite3 *db) {
     return NULL;
 }
 
+/* Between two looks at the time a statement may run through all of its text, and each
+ * part may work on a value as large as values get. */
+static int value_bytes(size_t text) {
+    size_t longer = text / TEXT_BYTES_TIMED + 1;
+    return (int)(VALUE_BYTES_TIMED / longer);
+}
+
 /* What the authorizer is not told of is looked for in the text. */
 static const char *compiling(void *ud, void *handle, const char *sql, size_t len) {
     policy *p = ((guard *)ud)->policy;
     const char *why = NULL;
     p->changing = p->selecting = p->indexing = false;
+    p->calls = 0;
+    if (is_timed(p)) {
+        (void)sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, value_bytes(len));
+        if (sqltext_joins(sql, len) > JOINS_TIMED)
+            return "too many texts are joined for a limit of time";
+    }
     if (!p->has_rules)
         return NULL;
     p->plain = sqltext_is_plain(sql, len);
@@ -613,6 +657,7 @@ static const char *opened(void *ud, void *handle, int how) {
 void policy_watch(policy *p, guard *g, pl_watch *watch, policy_variable variable,
                   void *ud) {
     p->guard = g;
+    p->asking = (sqlfunctions){watch->poll, watch->ud};
     p->variable = variable;
     p->ud = ud;
     g->policy = p;

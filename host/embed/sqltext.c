@@ -90,3 +90,14 @@ bool sqltext_is_plain(const char *sql, size_t len) {
         return false;
     return sqltext_begins(sql, len, "delete") || !has_word(sql, end, "from");
 }
+
+size_t sqltext_joins(const char *sql, size_t len) {
+    size_t n = 0;
+    const char *end = sql + len;
+    for (const char *p = sql; p < end && (p = memchr(p, '|', (size_t)(end - p))); p++)
+        if (end - p > 1 && p[1] == '|') {
+            n++;
+            p++;
+        }
+    return n;
+}

@@ -25,4 +25,7 @@ bool sqltext_begins(const char *sql, size_t len, const char *word);
  * say no of one that only looks like it has. */
 bool sqltext_is_plain(const char *sql, size_t len);
 
+/* How often two bars stand in a text: the operator that joins texts, more or less. */
+size_t sqltext_joins(const char *sql, size_t len);
+
 #endif

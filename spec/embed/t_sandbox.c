@@ -518,6 +518,39 @@ static void sql(void **state) {
             "+ 1 "
             "from n) select max(i) from n') end",
          PERILUNE_ETIME},
+        {"instr", DB "x \"select instr(zeroblob(900000), zeroblob(450000) || x'01')\"",
+         PERILUNE_ETIME},
+        {"replace",
+         DB "x \"select replace(zeroblob(900000), zeroblob(450000) || x'01', '')\"",
+         PERILUNE_ETIME},
+        {"trim",
+         DB "x \"select trim(replace(hex(zeroblob(400000)), '0', 'b'), "
+            "replace(hex(zeroblob(400000)), '0', 'a') || 'b')\"",
+         PERILUNE_ETIME},
+        {"LIKE",
+         DB
+         "local p = '%' .. ('a'):rep(250) .. 'b'\n"
+         "while true do s:execute(db.text \"select replace(hex(zeroblob(450000)), '0', "
+         "'a') like :p\", {p = p}):all() end",
+         PERILUNE_ETIME},
+        {"short statements that take long",
+         DB "while true do pcall(x, 'select length(quote(randomblob(400000)))') end",
+         PERILUNE_ETIME},
+        {"many functions in a row",
+         DB "local t = {} for i = 1, 600 do t[i] = 'hex(zeroblob(400000 + ' .. i .. '))' "
+            "end\n"
+            "no('select ' .. table.concat(t, ','))",
+         PERILUNE_OK},
+        {"many operators in a row",
+         DB "local t = {} for i = 1, 1900 do t[i] = '(:j || :k) = 1' end\n"
+            "local j = ('x'):rep(500000)\n"
+            "assert(not pcall(s.execute, s, db.text('select ' .. table.concat(t, ',')), "
+            "{j = j, k = j}))",
+         PERILUNE_OK},
+        {"a commit after the limit",
+         DB "x 'create table t (a)' pcall(x, 'with recursive n(i) as (select 1 union all "
+            "select i + 1 from n) select max(i) from n') s:commit()",
+         PERILUNE_ETIME},
         {"large values", DB "no 'select length(zeroblob(900000000))'", PERILUNE_OK},
         {"a database as large as the disk",
          DB "x 'create table t (a)' x \"with recursive n(i) as (select 1 union all "

@@ -95,6 +95,8 @@ struct pl_stmt {
 void pl_stmt_close(pl_stmt *s); /* finalizes, unlinks from the open ones */
 void pl_stmt_free(pl_stmt *s);  /* a statement that is in no ring */
 pl_code pl_fail_closed(pl_error *err);
+/* Asks poll, unless a statement is the connection's own; false when it must not go on. */
+bool pl_conn_goes_on(pl_conn *c, pl_error *err);
 double pl_clock_ms(void);
 
 /* conn.c */

@@ -7,7 +7,7 @@
 *is
 ** fair: pauses grow to a few milliseconds and no further, with jitter, so that whoever
 *has
-** waited long asks as often as a newcomer. While waiting and every 1000 opcodes the poll
+** waited long asks as often as a newcomer. While waiting and every 100 opcodes the poll
 ** hook may stop the statement.
 */
 #include "core/driver/sqlite_db.h"
@@ -17,7 +17,7 @@
 enum {
     PAUSE_FIRST = 100, /* microseconds */
     PAUSE_MOST = 4000,
-    OPCODES_PER_POLL = 1000,
+    OPCODES_PER_POLL = 100,
     ARGS_MOST = 127
 };
 

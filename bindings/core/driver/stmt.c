@@ -101,9 +101,7 @@ static pl_code wrap(pl_conn *c, void *handle, const char *sql, size_t len, pl_st
     return PL_OK;
 }
 
-/* Asks poll, unless the statement is the connection's own; false when it must not go on.
- */
-static bool goes_on(pl_conn *c, pl_error *err) {
+bool pl_conn_goes_on(pl_conn *c, pl_error *err) {
     if (c->internal || !c->hooks.poll || !c->hooks.poll(c->hooks.ud))
         return true;
     pl_fail(err, PL_EINTERRUPT, "interrupted");
@@ -111,7 +109,7 @@ static bool goes_on(pl_conn *c, pl_error *err) {
 }
 
 static bool may_prepare(pl_conn *c, const char *sql, size_t len, pl_error *err) {
-    if (!goes_on(c, err))
+    if (!pl_conn_goes_on(c, err))
         return false;
     if (c->internal || !c->hooks.compiling)
         return true;
@@ -339,7 +337,7 @@ pl_code pl_stmt_bind_all(pl_stmt *s, const pl_slot *values, size_t n, pl_error *
 /* Before the first step of a run; false when it may not begin. */
 static bool begin_run(pl_stmt *s, pl_error *err) {
     pl_conn *c = s->conn;
-    if (!goes_on(c, err)) {
+    if (!pl_conn_goes_on(c, err)) {
         blame(s, err);
         return false;
     }

@@ -175,6 +175,8 @@ pl_code pl_conn_commit(pl_conn *c, pl_error *err) {
         forget(c);
         return touched ? fail_lost(err) : PL_OK;
     }
+    if (!pl_conn_goes_on(c, err))
+        return err->code;
     pl_code code = c->tx.joined ? run_named(c, "RELEASE", 0, err)
                                 : run_control(c, PL_CONTROL_COMMIT, err);
     if (code == PL_OK || !is_open(c))
