@@ -263,6 +263,7 @@ static int db_hold(lua_State *L) {
         else
             site->shared = conn;
         site->held = true;
+        pl_conn_be_strict(site->shared, true);
         plua_check(L, pl_conn_exec(site->shared, "BEGIN", plua_err(L)));
     }
     return 0;
@@ -276,6 +277,7 @@ static int db_release(lua_State *L) {
         if (!site || !site->held)
             continue;
         site->held = false;
+        pl_conn_be_strict(site->shared, false);
         pl_code code = pl_conn_exec(site->shared, "ROLLBACK", plua_err(L));
         if (!site->uri.memory) {
             pl_conn_unref(site->shared);

@@ -9,7 +9,7 @@
 --    end)
 -- `spec.use` gives each test a context and a session of its own and takes back whatever the
 -- test did, also what it committed: the session's transactions are savepoints in one that is
--- rolled back. Constraints that are deferred to a COMMIT are not checked then.
+-- rolled back. Their commits check foreign keys that are deferred to a COMMIT.
 -- @module perilune.spec
 local core = (function() require "perilune" return require "perilune.core" end)()
 

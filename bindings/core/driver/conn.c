@@ -187,6 +187,10 @@ void pl_conn_trust_schema(pl_conn *c) {
         c->driver->trust_schema(c->db);
 }
 
+void pl_conn_be_strict(pl_conn *c, bool on) {
+    c->strict = on;
+}
+
 int64_t pl_conn_data_version(pl_conn *c) {
     if (!c->db)
         return -1;

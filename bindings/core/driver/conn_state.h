@@ -46,6 +46,7 @@ struct pl_conn {
     int nopen;    /* statements checked out */
     int nrunning; /* of these, in the middle of their rows */
     bool deferred;
+    bool strict;   /* see pl_conn_be_strict */
     bool internal; /* a statement of the connection's own: hooks are not asked */
     atomic_bool interrupted;
     pl_conn_hooks hooks;

@@ -111,6 +111,8 @@ typedef struct pl_driver {
     int64_t (*total_changes)(void *db); /* rows so far, triggers' and cascades' too */
     int64_t (*last_id)(void *db);
     bool (*in_transaction)(void *db);
+    /* What a COMMIT would fail with now: a foreign key whose check was put off to it. */
+    pl_code (*check_deferred)(void *db, pl_error *err);
     int64_t (*data_version)(void *db); /* changes when another connection wrote */
     void (*set_hooks)(void *db, const pl_conn_hooks *hooks);
     pl_code (*function)(void *db, const char *name, int nargs, bool deterministic,

@@ -377,6 +377,12 @@ static bool mock_has_triggers(void *db, const char *table) {
     return ((pl_mock *)db)->triggers;
 }
 
+static pl_code mock_check_deferred(void *db, pl_error *err) {
+    (void)db;
+    (void)err;
+    return PL_OK;
+}
+
 static void mock_trust_schema(void *db) {
     (void)db;
 }
@@ -406,6 +412,7 @@ const pl_driver pl_driver_mock = {
     .total_changes = mock_total_changes,
     .last_id = mock_last_id,
     .in_transaction = mock_in_transaction,
+    .check_deferred = mock_check_deferred,
     .data_version = mock_data_version,
     .set_hooks = mock_set_hooks,
     .function = mock_function,

@@ -257,6 +257,19 @@ static bool sqlite_in_transaction(void *p) {
     return !sqlite3_get_autocommit(((pl_sqlite *)p)->handle);
 }
 
+static pl_code sqlite_check_deferred(void *p, pl_error *err) {
+    pl_sqlite *db = p;
+    int open = 0, most = 0;
+    (void)sqlite3_db_status(db->handle, SQLITE_DBSTATUS_DEFERRED_FKS, &open, &most, 0);
+    if (open == 0 ||
+        pl_fail(err, PL_EINTEGRITY, "FOREIGN KEY constraint failed") != PL_EINTEGRITY)
+        return err->code;
+    err->db_code = SQLITE_CONSTRAINT_FOREIGNKEY;
+    pl_constraint_explain(err, "COMMIT");
+    explain_deferred(db, err);
+    return err->code;
+}
+
 static void sqlite_trust_schema(void *p) {
     pl_sqlite *db = p;
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, NULL);
@@ -344,6 +357,7 @@ const pl_driver pl_driver_sqlite = {
     .total_changes = sqlite_total_changes,
     .last_id = sqlite_last_id,
     .in_transaction = sqlite_in_transaction,
+    .check_deferred = sqlite_check_deferred,
     .data_version = sqlite_data_version,
     .set_hooks = pl_sqlite_set_hooks,
     .function = pl_sqlite_function_new,

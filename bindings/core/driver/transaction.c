@@ -177,6 +177,8 @@ pl_code pl_conn_commit(pl_conn *c, pl_error *err) {
     }
     if (!pl_conn_goes_on(c, err))
         return err->code;
+    if (c->tx.joined && c->strict && c->driver->check_deferred(c->db, err) != PL_OK)
+        return err->code;
     pl_code code = c->tx.joined ? run_named(c, "RELEASE", 0, err)
                                 : run_control(c, PL_CONTROL_COMMIT, err);
     if (code == PL_OK || !is_open(c))
