@@ -130,8 +130,11 @@ describe("events", function()
     hear = true
     db.session:flush()
     assert.same({ { "before", "INSERT", 0, "a" }, { "after", "INSERT", 1, "a", 1 } }, log)
-    log = {}
-    for user in User.query:each(1) do assert.same({ { "before", "SELECT", 1 } }, log, user.name) end
+    db.session:add(User{name = "b"})
+    hear = false
+    db.session:flush()
+    log, hear = {}, true
+    for user in User.query:each(1) do assert.same({ { "before", "SELECT", 2 } }, log, user.name) end
     assert.equal("after", log[2][1])
   end)
 
@@ -169,6 +172,141 @@ describe("events", function()
     assert.is_false(ok)
     assert.equal("InvalidRequestError", err.name)
     assert.matches("event listener cannot yield", err.message)
+  end)
+
+  describe("of an engine", function()
+    it("tell its transactions", function()
+      for _, name in ipairs { "begin", "commit", "rollback", "savepoint", "rollback_savepoint", "release_savepoint" } do
+        db.event.listen(db.engine, name, function(connection)
+          assert.equal(db.engine, connection)
+          log[#log + 1] = name
+        end)
+      end
+      db.session:add(User{})
+      db.session:commit()
+      db.session:begin_nested():rollback()
+      db.session:begin_nested(function() db.session:add(User{}) end)
+      db.session:rollback()
+      assert.same({ "begin", "commit", "begin", "savepoint", "rollback_savepoint",
+        "release_savepoint", "savepoint", "release_savepoint", "rollback" }, log)
+    end)
+
+    it("tell a connection, on which statements can be run", function()
+      local kept
+      local path = os.tmpname()
+      local other = perilune.open("sqlite:///" .. path)
+      finally(function()
+        other:close()
+        for _, suffix in ipairs { "", "-wal", "-shm" } do os.remove(path .. suffix) end
+      end)
+      other.event.listen(other.engine, "connect", function(connection)
+        kept = connection
+        connection:execute "PRAGMA cache_size = -1234"
+        log[#log + 1] = connection.engine == other.engine
+      end)
+      assert.equal(-1234, other.session:scalar(other.text "PRAGMA cache_size"))
+      other.session:commit()
+      other.session:scalar(other.text "SELECT 1")
+      assert.same({ true }, log)
+      assert.error_matches(function() kept:execute "SELECT 1" end, "connection is for the handler")
+      other.event.listen(other.engine, "connect", function() error("not today", 0) end)
+      other.session:close()
+      other.engine:dispose()
+      assert.error_matches(function() other.session:scalar(other.text "SELECT 1") end, "not today")
+    end)
+
+    it("tell statements that fail, and may replace the error", function()
+      local fn = db.event.listen(db.engine, "handle_error", function(connection, failure)
+        log[#log + 1] = { connection == db.engine, failure.name, failure.statement:match "^%a+", failure.parameters[1] }
+      end)
+      db.session:add(User{id = 1})
+      db.session:commit()
+      assert.error_matches(function() db.session:execute(db.insert(User):values{id = 1}) end, "UNIQUE")
+      db.session:rollback()
+      assert.error_matches(function() db.session:execute(db.text "SELECT nope FROM user") end, "no such column")
+      db.session:rollback()
+      assert.same({ { true, "IntegrityError", "INSERT", 1 }, { true, "OperationalError", "SELECT" } }, log)
+      db.event.remove(db.engine, "handle_error", fn)
+      db.event.listen(db.engine, "handle_error", function(_, failure) error("mine: " .. failure.name, 0) end)
+      local ok, err = pcall(db.session.execute, db.session, db.insert(User):values{id = 1})
+      assert.same({ false, "mine: IntegrityError" }, { ok, err })
+      db.session:rollback()
+      assert.equal(1, User.query:count())
+    end)
+  end)
+
+  it("let do_orm_execute change a statement", function()
+    db.session:add_all{ User{name = "a"}, User{name = "b"} }
+    db.session:commit()
+    local fn = db.event.listen(db.session, "do_orm_execute", function(session, state)
+      assert.equal(db.session, session)
+      log[#log + 1] = state.is_select and "select" or state.is_update and "update" or "other"
+      if state.is_select then
+        state.statement = state.statement:options(db.with_loader_criteria(User, User.name:eq "b"))
+      end
+    end)
+    assert.equal("b", User.query:one().name)
+    for user in User.query:each() do assert.equal("b", user.name) end
+    db.session:execute(db.update(User):values{name = "c"}:where(User.id:eq(1)))
+    assert.same({ "select", "select", "update" }, log)
+    db.event.remove(db.session, "do_orm_execute", fn)
+    assert.equal(2, #User.query:all())
+    db.event.listen(db.session, "do_orm_execute", function(_, state) state.statement = nil end)
+    assert.error_matches(function() User.query:all() end, "must stay a statement")
+  end)
+
+  it("tell bulk changes and every rollback", function()
+    for _, name in ipairs { "after_bulk_update", "after_bulk_delete" } do
+      db.event.listen(db.session, name, function(session, change)
+        assert.equal(db.session, session)
+        log[#log + 1] = { name, change.model == User, change.rowcount, change.values and change.values.name }
+      end)
+    end
+    db.event.listen(db.session, "after_soft_rollback", note "soft")
+    db.session:add_all{ User{name = "a"}, User{name = "b"} }
+    db.session:commit()
+    User.query:update{name = "c"}
+    User.query:filter_by{id = 1}:delete()
+    db.session:begin_nested():rollback()
+    db.session:rollback()
+    assert.same({ { "after_bulk_update", true, 2, "c" }, { "after_bulk_delete", true, 1 }, "soft", "soft" }, log)
+  end)
+
+  it("tell that a list is replaced, before it is", function()
+    local a, b, c = Post{}, Post{}, Post{}
+    db.event.listen(User.posts, "bulk_replace", function(owner, values)
+      log[#log + 1] = { #owner.posts, #values }
+      values[#values] = nil
+    end)
+    local u = User{posts = { a }}
+    db.event.listen(User.posts, "append", note "append")
+    u.posts = { a, b, c }
+    assert.same({ { 0, 1 }, { 0, 3 }, "append", "append" }, log)
+    assert.same({ 2, true, true }, { #u.posts, u.posts:contains(a), u.posts:contains(b) })
+    assert.is_nil(c.user)
+  end)
+
+  it("tell tables and their metadata what is made and dropped", function()
+    local Tag = db.Model "Tag" { id = db.Column{db.Integer, primary_key = true} }
+    for _, name in ipairs { "before_create", "after_create", "before_drop", "after_drop" } do
+      db.event.listen(Tag.__table__, name, function(t, session)
+        assert.equal("tag", t.name)
+        log[#log + 1] = name .. " " .. tostring(perilune.inspect(db):has_table "tag")
+        if name == "after_create" then session:execute(db.insert(Tag):values{id = 7}) session:commit() end
+      end)
+    end
+    local fn = db.event.listen(db.metadata, "before_create", function(metadata, _, tables)
+      assert.equal(db.metadata, metadata)
+      log[#log + 1] = #tables
+    end)
+    db:create_all()
+    db.event.remove(db.metadata, "before_create", fn)
+    db:create_all()
+    assert.equal(7, Tag.query:one().id)
+    db.session:commit()
+    db:drop_all{tables = { Tag }}
+    assert.same({ 1, "before_create false", "after_create true", "before_drop true", "after_drop false" }, log)
+    assert.error_matches(function() db.event.listen(Tag.__table__, "before_made", print) end, "No such event")
   end)
 
   it("name what a target has when the event does not exist", function()

@@ -10,6 +10,7 @@
 */
 #include "userdata/change.h"
 #include "userdata/cursor.h"
+#include "userdata/event.h"
 #include "userdata/identity.h"
 #include "userdata/loader.h"
 #include "userdata/model.h"
@@ -235,6 +236,7 @@ int plua_query_update(lua_State *L) {
         expire_set(L, lua_touserdata(L, -1), lua_gettop(L), 2);
         lua_pop(L, 1);
     }
+    plua_event_bulk(L, s, "after_bulk_update", m, n, 2);
     lua_pushinteger(L, n);
     return 1;
 }
@@ -255,6 +257,7 @@ int plua_query_delete(lua_State *L) {
         plua_session_gone(L, s, lua_gettop(L), lua_touserdata(L, -1));
         lua_pop(L, 1);
     }
+    plua_event_bulk(L, s, "after_bulk_delete", m, n, 0);
     lua_pushinteger(L, n);
     return 1;
 }

@@ -529,6 +529,11 @@ void plua_collection_replace(lua_State *L, int idx, plua_collection *c, int list
     idx = lua_absindex(L, idx);
     list = lua_absindex(L, list);
     plua_collection_ensure(L, idx, c);
+    lua_pushvalue(L, list);
+    list = lua_gettop(L);
+    lua_getiuservalue(L, idx, PLUA_C_OWNER);
+    plua_event_replace(L, c, list + 1, list);
+    lua_settop(L, list);
     lua_Integer n = copy_list(L, c, list);
     int set = lua_gettop(L);
     for (lua_Integer i = c->n; i >= 1; i--) {
@@ -558,7 +563,7 @@ void plua_collection_replace(lua_State *L, int idx, plua_collection *c, int list
         lua_settop(L, kept);
     }
     number(L, idx, c, 1, c->n);
-    lua_settop(L, set - 2);
+    lua_settop(L, list - 1);
 }
 
 /* ---- methods ----------------------------------------------------------------------- */

@@ -221,9 +221,12 @@ pl_code plua_site_connect(lua_State *L, plua_site *site, pl_conn **out, pl_error
     }
     if (e->md.has_virtual)
         pl_conn_trust_schema(*out);
-    if (e->db->listening || e->db->listening_before || e->db->live || e->db->watch)
+    if (e->db->listening || e->db->listening_before || e->db->listening_failed ||
+        e->db->live || e->db->watch)
         plua_hooks_set(e, *out);
     pl_code code = tell_opened(site, *out, again, err);
+    if (code == PL_OK && !again)
+        code = plua_hooks_connected(e, *out, err);
     if (code != PL_OK) {
         pl_conn_unref(*out);
         *out = NULL;

@@ -63,12 +63,14 @@ typedef struct plua_db {
     bool bound; /* belongs to an App: needs a context */
     bool echo;
     bool batch_lazy;
-    bool listening;        /* some listener wants statements (trace), */
-    bool listening_before; /* and before they run */
-    bool live;             /* somebody wants to know what transactions change */
-    bool session_events;   /* some listener wants events of sessions or instances */
-    bool reporting;        /* uses of relationships are told, see plua_note_relation */
-    const pl_watch *watch; /* of the host, or NULL */
+    bool listening;         /* some listener wants statements (trace), */
+    bool listening_before;  /* and before they run, */
+    bool listening_failed;  /* and those that fail */
+    bool listening_connect; /* some listener wants connections */
+    bool live;              /* somebody wants to know what transactions change */
+    bool session_events;    /* some listener wants events of sessions or instances */
+    bool reporting;         /* uses of relationships are told, see plua_note_relation */
+    const pl_watch *watch;  /* of the host, or NULL */
     uint64_t compiled_hits, compiled_misses;
     struct plua_cache *compiled; /* compiled.h; NULL until first used */
 } plua_db;

@@ -95,6 +95,42 @@ void plua_event_remove(lua_State *L, plua_collection *c, int owner, int item) {
     call_dispatcher(L, 3, 0);
 }
 
+void plua_event_replace(lua_State *L, plua_collection *c, int owner, int list) {
+    if (!attribute_events(L, c) || !push_dispatcher(L, "bulk_replace"))
+        return;
+    lua_pushvalue(L, owner);
+    lua_pushstring(L, c->relation->name);
+    lua_pushvalue(L, list);
+    call_dispatcher(L, 3, 1);
+    lua_replace(L, list);
+}
+
+void plua_event_execute(lua_State *L, plua_session *s, int idx) {
+    if (!s->db->session_events || !push_dispatcher(L, "execute"))
+        return;
+    plua_push_session_ud(L, s);
+    lua_pushvalue(L, idx);
+    call_dispatcher(L, 2, 1);
+    lua_replace(L, idx);
+}
+
+void plua_event_bulk(lua_State *L, plua_session *s, const char *name, pl_mapper *m,
+                     lua_Integer rows, int values) {
+    if (!s->db->session_events)
+        return;
+    lua_createtable(L, 0, 3);
+    plua_push_model(L, m);
+    lua_setfield(L, -2, "model");
+    lua_pushinteger(L, rows);
+    lua_setfield(L, -2, "rowcount");
+    if (values) {
+        lua_pushvalue(L, values);
+        lua_setfield(L, -2, "values");
+    }
+    plua_event_object(L, s, name, -1);
+    lua_pop(L, 1);
+}
+
 void plua_event_back(lua_State *L, const char *name, int idx, const pl_relation *r,
                      int item) {
     const pl_object *o = lua_touserdata(L, idx);

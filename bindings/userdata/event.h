@@ -55,6 +55,17 @@ void plua_event_object(lua_State *L, plua_session *s, const char *name, int idx)
 void plua_event_queue(lua_State *L, plua_session *s, const char *name, int idx);
 void plua_event_tell(lua_State *L, plua_session *s);
 
+/* A list is about to replace the collection's content: the list at `list` becomes what
+** listeners make of it. [-0, +0, v] */
+void plua_event_replace(lua_State *L, plua_collection *c, int owner, int list);
+
+/* A statement is about to run: the one at idx becomes what listeners make of it. */
+void plua_event_execute(lua_State *L, plua_session *s, int idx);
+
+/* A bulk change ran: tells its model, rows and values (0: none). [-0, +0, v] */
+void plua_event_bulk(lua_State *L, plua_session *s, const char *name, pl_mapper *m,
+                     lua_Integer rows, int values);
+
 /* Message handler: says of a listener that yields what Lua's words leave out. */
 int plua_event_explain(lua_State *L);
 

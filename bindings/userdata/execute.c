@@ -10,6 +10,7 @@
 #include "userdata/change.h"
 #include "userdata/cursor.h"
 #include "userdata/eager.h"
+#include "userdata/event.h"
 #include "userdata/history.h"
 #include "userdata/identity.h"
 #include "userdata/loader.h"
@@ -146,6 +147,7 @@ static run *begin_on(lua_State *L, plua_session *s, plua_engine *e, int idx, int
     r->s = s;
     if (s->autoflush)
         plua_session_autoflush(L, s);
+    plua_event_execute(L, s, idx);
     bool past = plua_is_past(lua_touserdata(L, idx));
     r->eager = past ? NULL : plua_eager_prepare(L, s, idx);
     r->cursor = plua_cursor_open_on(L, s, e, r->eager ? 0 : idx,

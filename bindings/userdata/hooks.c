@@ -30,12 +30,14 @@ static void push_params(lua_State *L, const pl_slot *params, size_t n) {
 
 typedef struct traced {
     plua_engine *e;
-    const char *name; /* of the function to call: "trace", or "before" */
+    const char *name; /* of the function to call: "trace", "before", "failed" */
     const char *sql;
     const pl_slot *params;
     size_t nparams;
     double ms;
     int64_t changes;
+    const pl_error *failure; /* of "failed" */
+    pl_conn *conn;           /* of "connected" */
 } traced;
 
 /* Protected: finds the function of the db and calls it. */
@@ -52,14 +54,20 @@ static int find_and_trace(lua_State *L) {
     push_params(L, t->params, t->nparams);
     lua_pushnumber(L, t->ms);
     lua_pushinteger(L, t->changes);
-    lua_call(L, 5, 0);
+    lua_pushstring(L, t->failure ? pl_code_name(t->failure->code) : NULL);
+    lua_pushstring(L, t->failure ? t->failure->message : NULL);
+    if (t->conn)
+        lua_pushlightuserdata(L, t->conn);
+    else
+        lua_pushnil(L);
+    lua_call(L, 8, 0);
     return 0;
 }
 
 /* Calls the function; its error is kept when somebody hears of it. */
 static pl_code call_traced(traced *t, pl_error *err) {
     lua_State *L = t->e->db->main;
-    if (!lua_checkstack(L, 10))
+    if (!lua_checkstack(L, 20))
         return err ? pl_nomem(err) : PL_ENOMEM;
     int top = lua_gettop(L);
     lua_pushcfunction(L, plua_event_explain);
@@ -78,13 +86,37 @@ static pl_code call_traced(traced *t, pl_error *err) {
 
 static pl_code hook_before(void *ud, const char *sql, const pl_slot *params,
                            size_t nparams, pl_error *err) {
-    traced t = {ud, "before", sql, params, nparams, 0, 0};
+    traced t = {
+        .e = ud, .name = "before", .sql = sql, .params = params, .nparams = nparams};
     return call_traced(&t, err);
+}
+
+/* A listener that raises replaces the error. */
+static void hook_failed(void *ud, const char *sql, const pl_slot *params, size_t nparams,
+                        pl_error *err) {
+    traced t = {.e = ud,
+                .name = "failed",
+                .sql = sql,
+                .params = params,
+                .nparams = nparams,
+                .failure = err};
+    (void)call_traced(&t, err);
+}
+
+pl_code plua_hooks_connected(plua_engine *e, pl_conn *c, pl_error *err) {
+    traced t = {.e = e, .name = "connected", .conn = c};
+    return e->db->listening_connect ? call_traced(&t, err) : PL_OK;
 }
 
 static pl_code hook_trace(void *ud, const char *sql, const pl_slot *params,
                           size_t nparams, double ms, int64_t changes, pl_error *err) {
-    traced t = {ud, "trace", sql, params, nparams, ms, changes};
+    traced t = {.e = ud,
+                .name = "trace",
+                .sql = sql,
+                .params = params,
+                .nparams = nparams,
+                .ms = ms,
+                .changes = changes};
     const pl_watch *watch = t.e->db->watch;
     if (watch && watch->ended)
         watch->ended(watch->ud);
@@ -125,6 +157,7 @@ void plua_hooks_set(plua_engine *e, pl_conn *c) {
     bool trace = e->db->listening || (watch && watch->ended);
     pl_conn_hooks hooks = {.ud = e,
                            .before = e->db->listening_before ? hook_before : NULL,
+                           .failed = e->db->listening_failed ? hook_failed : NULL,
                            .trace = trace ? hook_trace : NULL,
                            .changed = e->db->live ? plua_live_changed : NULL,
                            .poll = watch && watch->poll ? hook_poll : NULL};
@@ -158,12 +191,15 @@ static void renew_hooks(lua_State *L, plua_db *db) {
     plua_each_session(L, db, set_session_hooks);
 }
 
-/* core.db_listen(db, on, before): statements are (not) told to the function `trace` of
-** the db's table, and to `before` before they run. */
+/* core.db_listen(db, on, before, failed, connect): statements are (not) told to the
+** function `trace` of the db's table, to `before` before they run, to `failed` when they
+** fail; connections to `connected`. */
 static int db_listen(lua_State *L) {
     plua_db *db = plua_check_db(L, 1);
     db->listening = lua_toboolean(L, 2);
     db->listening_before = lua_toboolean(L, 3);
+    db->listening_failed = lua_toboolean(L, 4);
+    db->listening_connect = lua_toboolean(L, 5);
     renew_hooks(L, db);
     return 0;
 }
@@ -178,8 +214,18 @@ static int db_live(lua_State *L) {
     return 0;
 }
 
+/* core.conn_execute(connection, sql): statements on a connection that a listener was told
+** of; only while it runs. */
+static int conn_execute(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
+    plua_check(L,
+               pl_conn_exec(lua_touserdata(L, 1), luaL_checkstring(L, 2), plua_err(L)));
+    return 0;
+}
+
 int plua_open_hooks(lua_State *L) {
     static const luaL_Reg functions[] = {
+        {"conn_execute", conn_execute},
         {"db_listen", db_listen},
         {"db_live", db_live},
         {NULL, NULL},

@@ -12,6 +12,9 @@
 /* Sets the hooks of a connection as its db wants them now; none that nobody wants. */
 void plua_hooks_set(plua_engine *e, pl_conn *c);
 
+/* Tells the script's function `connected` of a connection that was opened. */
+pl_code plua_hooks_connected(plua_engine *e, pl_conn *c, pl_error *err);
+
 int plua_open_hooks(lua_State *L);
 
 #endif

@@ -257,6 +257,8 @@ void plua_session_rollback(lua_State *L, plua_session *s) {
     plua_transactions_ended(L, s, 0);
     if (s->db->session_events && worked && !told)
         plua_event_session(L, s, "after_rollback");
+    if (s->db->session_events && worked)
+        plua_event_session(L, s, "after_soft_rollback");
     plua_event_tell(L, s);
 }
 
@@ -311,8 +313,10 @@ void plua_savepoint_rollback(lua_State *L, plua_session *s) {
         plua_undo_nested(L, s);
     plua_undo_unmark(L, s);
     plua_transactions_ended(L, s, s->nested + 1);
-    if (s->db->session_events)
+    if (s->db->session_events) {
         plua_event_session(L, s, "after_rollback");
+        plua_event_session(L, s, "after_soft_rollback");
+    }
     plua_event_tell(L, s);
 }
 

@@ -459,6 +459,49 @@ local function any_tables(db)
   return false
 end
 
+--- The names of the tables of a database; a session that was in no transaction is in none.
+local function names_there(db, key)
+  local idle, there = not db.session:in_transaction(), {}
+  for _, name in ipairs(require "perilune.reflect".inspector(db, key):get_table_names()) do there[name] = true end
+  if idle then core.session_rest(db.session) end
+  return there
+end
+
+--- Runs a maker of tables with the events before and after it, for one database.
+local function make_heard(db, what, run, key, tables)
+  local event, suffix = require "perilune.event", what:match "^[^_]+"
+  local metadata = require "perilune.engine".metadata(db, key)
+  local there = names_there(db, key)
+  local concerned, by_name = {}, {}
+  for _, t in ipairs(tables or core.db_tables(db, key, true)) do
+    if t.bind_key == key and (suffix == "create") ~= (there[t.name] or false) then
+      concerned[#concerned + 1], by_name[t.name] = t, t
+    end
+  end
+  event.schema(metadata, "before_" .. suffix, db.session, concerned)
+  for _, t in ipairs(concerned) do event.schema(t, "before_" .. suffix, db.session) end
+  local done = run(db, key, tables)
+  for _, name in ipairs(done) do
+    if by_name[name] then event.schema(by_name[name], "after_" .. suffix, db.session) end
+  end
+  event.schema(metadata, "after_" .. suffix, db.session, concerned)
+  return done
+end
+
+--- The same for all databases that have tables, when key is false.
+local function make_all_heard(db, what, run, key, tables)
+  if key ~= false then return make_heard(db, what, run, key, tables) end
+  local done
+  for _, each in ipairs { null, table.unpack(core.db_keys(db)) } do
+    if each == null then each = nil end
+    if #core.db_tables(db, each) > 0 then
+      local some = make_heard(db, what, run, each, tables)
+      done = done and table.move(some, 1, #some, #done + 1, done) or some
+    end
+  end
+  return done
+end
+
 local table_options = { bind = true, bind_key = true, tables = "table" }
 
 local function make_tables(db, what, run, given)
@@ -476,7 +519,8 @@ local function make_tables(db, what, run, given)
   local done
   for _, key in ipairs(binds) do
     if key == null then key = nil end
-    local some = run(db, key, tables)
+    local heard = require "perilune.event".hears_schema(db)
+    local some = heard and make_all_heard(db, what, run, key, tables) or run(db, key, tables)
     if not done then
       done = some
     else

@@ -127,6 +127,11 @@ function Metadata:drop_all(options) return self.db:drop_all(where(self, options)
 --- The CREATE statements of all its tables as text.
 function Metadata:ddl() return core.create_text(self.db, self.bind_key) end
 
+--- Whether a value is a Metadata.
+function engine.is_metadata(value)
+  return type(value) == "table" and getmetatable(value) == metadata_meta
+end
+
 --- The metadata of a bind key (nil: the default database).
 function engine.metadata(db, key)
   local d = core.db_table(db)

@@ -20,13 +20,21 @@ end
 
 local mapper_events = set [[before_insert after_insert before_update after_update before_delete after_delete]]
 local instance_events = set "init load refresh expire"
-local attribute_events = set "set append remove"
+local attribute_events = set "set append remove bulk_replace"
 local session_events = set [[before_flush after_flush after_flush_postexec before_commit after_commit
   before_models_committed models_committed after_rollback after_begin before_attach
   after_attach transient_to_pending pending_to_transient pending_to_persistent persistent_to_transient
   persistent_to_deleted deleted_to_persistent deleted_to_detached persistent_to_detached detached_to_persistent
-  loaded_as_persistent]]
-local engine_events = set "before_cursor_execute after_cursor_execute"
+  loaded_as_persistent do_orm_execute after_bulk_update after_bulk_delete after_soft_rollback]]
+local table_events = set "before_create after_create before_drop after_drop"
+
+--- What control statements of a connection are events of, by the beginning of their text.
+local control_events = {
+  begin = "^BEGIN", commit = "^COMMIT", rollback = "^ROLLBACK$", savepoint = "^SAVEPOINT",
+  rollback_savepoint = "^ROLLBACK TO", release_savepoint = "^RELEASE",
+}
+local engine_events = set [[connect handle_error before_cursor_execute after_cursor_execute begin commit
+  rollback savepoint rollback_savepoint release_savepoint]]
 
 local function unknown(name, ...)
   local names = {}
@@ -109,21 +117,48 @@ local function tracers_of(target, name)
   return tracers[target][name]
 end
 
+--- What a handler of "connect" gets: statements may be run on it while the handler runs.
+local Connection = { __name = "perilune.Connection" }
+Connection.__index = Connection
+
+function Connection:execute(sql)
+  if not self.handle then
+    core.raise("ResourceClosedError", "this connection is for the handler that was given it")
+  end
+  core.conn_execute(self.handle, sql)
+end
+
+--- How the events of an engine are heard: kind of tracer, and what it calls for a handler.
+local engine_kinds = {
+  connect = { "connected", function(target, fn, handle)
+    local connection = setmetatable({ engine = target, handle = handle }, Connection)
+    local ok, err = pcall(fn, connection)
+    connection.handle = nil
+    if not ok then error(err, 0) end
+  end },
+  handle_error = { "failed", function(target, fn, failure) fn(target, failure) end },
+  before_cursor_execute = { "before", function(target, fn, sql, params) fn(target, {}, sql, params) end },
+}
+
 local function listen_engine(target, name, fn)
   if not engine_events[name] then unknown(name, engine_events) end
-  local known = tracers_of(target, name)
+  local known, kind = tracers_of(target, name), engine_kinds[name]
   if known[fn] then return end
-  if name == "before_cursor_execute" then
-    known[fn] = trace.add_before(target.db, function(bind_key, sql, params)
-      if bind_key == target.bind_key then fn(target, {}, sql, params) end
-    end)
-  else
-    known[fn] = trace.add(target.db, function(record)
-      if record.bind_key == target.bind_key and record.changes >= 0 then
-        fn(target, { rowcount = record.changes, duration = record.duration }, record.statement, record.parameters)
-      end
-    end)
+  if kind then
+    known[fn] = trace.add(target.db, function(bind_key, ...)
+      if bind_key == target.bind_key then kind[2](target, fn, ...) end
+    end, kind[1])
+    return
   end
+  local control = control_events[name]
+  known[fn] = trace.add(target.db, function(record)
+    if record.bind_key ~= target.bind_key then return end
+    if control and record.changes < 0 and record.statement:find(control) then
+      fn(target)
+    elseif not control and record.changes >= 0 then
+      fn(target, { rowcount = record.changes, duration = record.duration }, record.statement, record.parameters)
+    end
+  end)
 end
 
 local function unlisten_engine(target, name, fn)
@@ -132,8 +167,39 @@ local function unlisten_engine(target, name, fn)
   known[fn] = nil
 end
 
+-- Listeners of tables, and of the metadata that has them: in the db's table, by bind and name.
+
+local function is_schema(target)
+  return core.class(target) == "perilune.Table" or engine.is_metadata(target)
+end
+
+--- What has the listeners of a table or of metadata.
+local function schema_owner(target)
+  local d = core.db_table(target.db)
+  local key = (target.bind_key or "") .. "\0" .. (engine.is_metadata(target) and "" or target.name)
+  d.schema_listeners = d.schema_listeners or {}
+  d.schema_listeners[key] = d.schema_listeners[key] or {}
+  return d.schema_listeners[key]
+end
+
+local function listen_schema(target, name, fn)
+  if not table_events[name] then unknown(name, table_events) end
+  table.insert(listeners_of(schema_owner(target), name), fn)
+end
+
+--- Calls the handlers of a table or of metadata.
+function event.schema(target, name, ...)
+  local listeners = schema_owner(target).listeners
+  local list = listeners and listeners[name]
+  for i = 1, #(list or {}) do list[i](target, ...) end
+end
+
+--- Whether anybody listens to tables of a db.
+function event.hears_schema(db) return core.db_table(db).schema_listeners ~= nil end
+
 --- Adds a listener.
--- @param target a model, an attribute (`User.name`), `db.session` or the db, `db.engine`
+-- @param target a model, an attribute (`User.name`), `db.session` or the db, `db.engine`, a table or
+-- `db.metadata`
 -- @string name SQLAlchemy's name of the event
 -- @func fn the handler; "set" and "append" handlers of an attribute may return another value
 -- @treturn function fn
@@ -151,11 +217,13 @@ function event.listen(target, name, fn)
     listen_db(target, name, fn)
   elseif engine.is(target) then
     listen_engine(target, name, fn)
+  elseif is_schema(target) then
+    listen_schema(target, name, fn)
   else
     local model, attribute = core.attribute_of(target)
     if not model then
       core.raise("InvalidRequestError", "event.listen: no events for " .. tostring(class or type(target)),
-        "a model, an attribute, db.session or db.engine")
+        "a model, an attribute, db.session, db.engine, a table or db.metadata")
     end
     listen_attribute(model, attribute, name, fn)
   end
@@ -188,6 +256,8 @@ function event.remove(target, name, fn)
     remove_from(core.db_table(target), name, fn)
   elseif engine.is(target) then
     unlisten_engine(target, name, fn)
+  elseif is_schema(target) then
+    remove_from(schema_owner(target), name, fn)
   else
     local model, attribute = core.attribute_of(target)
     if model then remove_from(declare.info[model], name .. ":" .. attribute, fn) end
@@ -208,6 +278,8 @@ function event.contains(target, name, fn)
     owner = core.db_table(class == "perilune.Session" and target.db or target)
   elseif engine.is(target) then
     return tracers_of(target, name)[fn] ~= nil
+  elseif is_schema(target) then
+    owner = schema_owner(target)
   else
     local model, attribute = core.attribute_of(target)
     owner, name = model and declare.info[model], name .. ":" .. tostring(attribute)
@@ -263,6 +335,37 @@ function dispatch.append(owner, name, item)
     if replaced ~= nil then item = replaced end
   end)
   return item
+end
+
+--- The list that is going to replace a relationship's, a copy that handlers may change.
+function dispatch.bulk_replace(owner, name, values)
+  local model = core.model_of(owner)
+  local heard = false
+  each(model, "bulk_replace:" .. name, function() heard = true end)
+  if not heard or type(values) ~= "table" and core.class(values) ~= "perilune.Collection" then return values end
+  local list = {}
+  for i = 1, #values do list[i] = values[i] end
+  each(model, "bulk_replace:" .. name, function(fn) fn(owner, list) end)
+  return list
+end
+
+--- The statement to run instead of one: what handlers of "do_orm_execute" leave in
+-- `state.statement`.
+function dispatch.execute(session, statement)
+  local listeners = core.db_table(session.db).listeners
+  local list = listeners and listeners.do_orm_execute or {}
+  if #list == 0 then return statement end
+  local ok, sql = pcall(statement.sql, statement)
+  local verb = ok and sql:match "^%s*(%a+)" or ""
+  local state = { statement = statement, session = session, is_insert = verb == "INSERT",
+    is_update = verb == "UPDATE", is_delete = verb == "DELETE" }
+  state.is_select = not (state.is_insert or state.is_update or state.is_delete)
+  for i = 1, #list do list[i](session, state) end
+  if not core.is_node(state.statement) then
+    core.raise("ArgumentError", "do_orm_execute: state.statement must stay a statement, got "
+      .. (core.class(state.statement) or type(state.statement)))
+  end
+  return state.statement
 end
 
 function dispatch.remove(owner, name, item)

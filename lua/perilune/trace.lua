@@ -1,8 +1,8 @@
 --- Listening to the statements of a database: query recording, echo, counting in specs.
 -- A listener is a function of one record { statement =, parameters =, duration = (seconds),
 -- changes =, bind_key =, location = }, which belongs to all listeners, and is called when the
--- statement has run; one added by add_before is called before, with bind key, text and
--- parameters. The C side calls one function of each kind per db; they stand here and tell all
+-- statement has run; other kinds are called before one, when one fails and when a connection is
+-- opened. The C side calls one function of each kind per db; they stand here and tell all
 -- listeners. Nothing is measured while nobody listens.
 -- @module perilune.trace
 local core = require "perilune.core"
@@ -36,50 +36,53 @@ local function dispatcher(listeners)
   end
 end
 
---- The listeners of a db: those told after a statement, and before one.
+local kinds = { "trace", "before", "failed", "connected" }
+
+--- The listeners of a db by kind. What the C side calls stands beside them.
 local function listeners_of(db)
   local d = core.db_table(db)
   if not d.tracers then
-    local before = {}
-    d.tracers, d.tracers_before = {}, before
-    d.trace = dispatcher(d.tracers)
+    local all = {}
+    for _, kind in ipairs(kinds) do all[kind] = {} end
+    d.tracers = all
+    d.trace = dispatcher(all.trace)
     function d.before(bind_key, sql, params)
-      for i = 1, #before do before[i](bind_key, sql, params) end
+      for _, fn in ipairs(all.before) do fn(bind_key, sql, params) end
+    end
+    function d.failed(bind_key, sql, params, _, _, name, message)
+      local failure = { statement = sql, parameters = params, name = name, message = message }
+      for _, fn in ipairs(all.failed) do fn(bind_key, failure) end
+    end
+    function d.connected(bind_key, _, _, _, _, _, _, handle)
+      for _, fn in ipairs(all.connected) do fn(bind_key, handle) end
     end
   end
-  return d.tracers, d.tracers_before
+  return d.tracers
 end
 
 local function tell_core(db)
-  local after, before = listeners_of(db)
-  core.db_listen(db, #after > 0, #before > 0)
+  local on = {}
+  for i, kind in ipairs(kinds) do on[i] = #listeners_of(db)[kind] > 0 end
+  core.db_listen(db, table.unpack(on))
 end
 
 --- Adds a listener to a db.
 -- @param db
 -- @func fn
+-- @string[opt="trace"] kind "trace": called with the record of each statement that ran; "before":
+-- fn(bind_key, sql, parameters), an error keeps the statement from running; "failed":
+-- fn(bind_key, { statement =, parameters =, name =, message = }), an error replaces that one;
+-- "connected": fn(bind_key, handle for core.conn_execute)
 -- @treturn function fn, for trace.remove
-function trace.add(db, fn)
-  table.insert((listeners_of(db)), fn)
+function trace.add(db, fn, kind)
+  table.insert(listeners_of(db)[kind or "trace"], fn)
   tell_core(db)
   return fn
 end
 
---- Adds a function that is called before each statement: fn(bind_key, sql, parameters). An
--- error keeps the statement from running.
--- @param db
--- @func fn
--- @treturn function fn, for trace.remove
-function trace.add_before(db, fn)
-  local _, before = listeners_of(db)
-  table.insert(before, fn)
-  tell_core(db)
-  return fn
-end
-
---- Removes a listener of either kind; nothing when it is not there.
+--- Removes a listener of any kind; nothing when it is not there.
 function trace.remove(db, fn)
-  for _, listeners in ipairs { listeners_of(db) } do
+  for _, listeners in pairs(listeners_of(db)) do
     for i = #listeners, 1, -1 do
       if listeners[i] == fn then table.remove(listeners, i) end
     end

@@ -74,6 +74,9 @@ typedef struct pl_conn_hooks {
      * running. This hook may use the connection. */
     pl_code (*before)(void *ud, const char *sql, const pl_slot *params, size_t nparams,
                       pl_error *err);
+    /* a statement that could not be compiled or failed; err says how */
+    void (*failed)(void *ud, const char *sql, const pl_slot *params, size_t nparams,
+                   pl_error *err);
     /* every statement after it ran or was given up: text, slots bound, milliseconds, rows
      * changed. BEGIN, COMMIT, ROLLBACK and savepoints come with changes = -1. An error
      * makes it fail, unless err is NULL: nobody is there to hear of one. */

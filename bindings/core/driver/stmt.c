@@ -126,8 +126,12 @@ static pl_code prepare_first(pl_conn *c, const char *sql, size_t len, bool whole
                              size_t *used, pl_stmt **out, pl_error *err) {
     void *handle;
     *out = NULL;
-    if (c->driver->prepare(c->db, sql, len, whole, &handle, used, err) != PL_OK)
-        return fail_prepare(sql, len, err);
+    if (c->driver->prepare(c->db, sql, len, whole, &handle, used, err) != PL_OK) {
+        (void)fail_prepare(sql, len, err);
+        if (c->hooks.failed && err->sql)
+            c->hooks.failed(c->hooks.ud, err->sql, NULL, 0, err);
+        return err->code;
+    }
     c->stats.prepared++;
     if (!handle)
         return PL_OK;
@@ -380,6 +384,8 @@ static pl_step end_run(pl_stmt *s, bool first, bool had_read, pl_step step,
             pl_transaction_explain(c, had_read, err);
         blame(s, err);
     }
+    if (step == PL_STEP_ERROR && c->hooks.failed)
+        c->hooks.failed(c->hooks.ud, s->sql, s->params, (size_t)s->nparams, err);
     if (step == PL_STEP_ERROR)
         (void)tell_trace(s, NULL);
     else if (tell_trace(s, err) != PL_OK)
