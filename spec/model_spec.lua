@@ -475,3 +475,38 @@ describe("a model", function()
     assert.truthy(tostring(err):find "Person")
   end)
 end)
+
+describe("a column whose type is that of what it refers to", function()
+  it("has its defaults", function()
+    local db = perilune.open "sqlite://"
+    finally(function() db:close() end)
+    local id = function() return db.Column{db.Integer, primary_key = true} end
+    db.Model "Target" { id = id() }
+    local Source = db.Model "Source" { id = id(),
+      a_id = db.Column{db.ForeignKey "target.id", default = 1},
+      b_id = db.Column{db.ForeignKey "target.id", default = function() return 1 end},
+      c_id = db.Column{db.ForeignKey "target.id", onupdate = 1} }
+    db:create_all()
+    db.session:execute(db.text "INSERT INTO target DEFAULT VALUES")
+    local source = Source{}
+    assert.equal(1, source.a_id)
+    db.session:add(source)
+    db.session:flush()
+    assert.same({ 1, 1 }, { source.a_id, source.b_id, source.c_id })
+    source.a_id = nil
+    db.session:flush()
+    assert.equal(1, source.c_id)
+    assert.same({ 1, "Integer" }, { Source.a_id.default, Source.a_id.type.kind })
+  end)
+
+  it("refuses a default of another type once that is known", function()
+    local db = perilune.open "sqlite://"
+    finally(function() db:close() end)
+    db.Model "Target" { id = db.Column{db.Integer, primary_key = true} }
+    db.Model "Source" { id = db.Column{db.Integer, primary_key = true},
+      a_id = db.Column{db.ForeignKey "target.id", default = "one"} }
+    local ok, err = pcall(db.create_all, db)
+    assert.is_false(ok)
+    assert.truthy(tostring(err):find("source.a_id default", 1, true), tostring(err))
+  end)
+end)

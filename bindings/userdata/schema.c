@@ -246,7 +246,9 @@ static void read_default(lua_State *L, plua_table *u, pl_column *c, int opts,
         const char *where = lua_pushfstring(L, "%s.%s default", u->t->name, c->name);
         lua_insert(L, -2);
         pl_slot v;
-        plua_to_slot(L, lua_gettop(L), c->type, where, &v);
+        /* a foreign key's type is not known yet: the value stands as it is */
+        plua_to_slot(L, lua_gettop(L), c->type ? c->type : pl_type_plain(PL_K_ANY), where,
+                     &v);
         d->kind = PL_D_VALUE;
         d->value = keep_slot(u, v);
     }
@@ -292,10 +294,8 @@ static int table_column(lua_State *L) {
     c->comment = keep(u, plua_field_str(L, 2, "comment"));
     c->collation = keep(u, plua_field_str(L, 2, "collation"));
     c->renamed_from = keep(u, plua_field_str(L, 2, "renamed_from"));
-    if (c->type) {
-        read_default(L, u, c, 2, "default", &c->dflt);
-        read_default(L, u, c, 2, "onupdate", &c->onupdate);
-    }
+    read_default(L, u, c, 2, "default", &c->dflt);
+    read_default(L, u, c, 2, "onupdate", &c->onupdate);
     plua_check(L, pl_table_add_column(u->t, c, plua_err(L)));
     return 0;
 }

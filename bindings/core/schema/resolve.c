@@ -88,6 +88,15 @@ static pl_code find_columns(pl_constraint *fk, pl_column **targets, pl_error *er
 
 static pl_code resolve_to(pl_constraint *fk, int depth, pl_error *err);
 
+/* Whether a default that was given before the type was known is of that type. */
+static pl_code check_default(pl_column *c, pl_default *d, pl_error *err) {
+    if (d->kind != PL_D_VALUE)
+        return PL_OK;
+    const char *where = pl_arena_fmt(&c->table->metadata->arena, "%s.%s default",
+                                     c->table->name, c->name);
+    return where ? pl_type_check(c->type, &d->value, where, err) : pl_nomem(err);
+}
+
 /* A column without a type has that of the column it refers to. */
 static pl_code take_type(pl_column *c, pl_column *target, int depth, pl_error *err) {
     enum { CHAIN_MAX = 100 };
@@ -99,8 +108,13 @@ static pl_code take_type(pl_column *c, pl_column *target, int depth, pl_error *e
             return code;
     }
     c->type = target->type;
-    if (c->type)
-        return PL_OK;
+    if (c->type) {
+        pl_code code = check_default(c, &c->dflt, err);
+        if (code == PL_OK)
+            code = check_default(c, &c->onupdate, err);
+        c->type = code == PL_OK ? c->type : NULL;
+        return code;
+    }
     return pl_fail(err, PL_EARGUMENT,
                    "column '%s.%s' has no type and '%s.%s', which it refers to, neither",
                    c->table->name, c->name, target->table->name, target->name);
