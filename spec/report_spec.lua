@@ -90,6 +90,18 @@ db.session:expunge_all()
     tells("unused eager load: User.posts",
       "local u = User.query:first() print(#u.posts)\nUser.query:options(db.joinedload(User.posts)):all()")
     silent("unused", "local us = User.query:options(db.selectinload(User.posts)):all()\nprint(us[1].posts[1].title)")
+    silent("unused", "local us = User.query:options(db.joinedload(User.posts)):all()\nprint(us[2].posts[1].title)")
+    silent("unused", "for _, p in ipairs(Post.query:options(db.joinedload(Post.user)):all()) do print(p.user) end")
+    tells("unused eager load: Post.user was loaded with its objects once and not read afterwards, at script.lua:10",
+      "Post.query:options(db.joinedload(Post.user)):all()")
+  end)
+
+  it("does not take reading other objects for a use of an eager load", function()
+    local read = "db.session:expunge_all() for _, u in ipairs(User.query:all()) do print(#u.posts) end"
+    for _, load in ipairs { "joinedload", "selectinload", "subqueryload" } do
+      tells("unused eager load: User.posts was loaded with its objects once and not read afterwards, at script.lua:10",
+        ("User.query:options(db.%s(User.posts)):all()\n%s"):format(load, read))
+    end
   end)
 
   it("names scans with the index that would help", function()

@@ -479,20 +479,25 @@ static int db_set(lua_State *L) {
     return 0;
 }
 
-void plua_note_relation(lua_State *L, const pl_relation *r, const char *use) {
+void plua_note_relation(lua_State *L, const pl_relation *r, const char *use, int idx) {
     if (!plua_engine_of(r->mapper->tables[0].table)->db->reporting)
         return;
-    luaL_checkstack(L, 6, "relation_used");
+    luaL_checkstack(L, 8, "relation_used");
+    if (idx)
+        lua_pushvalue(L, idx);
+    else
+        lua_pushnil(L);
     plua_shared(L);
     if (lua_getfield(L, -1, "relation_used") != LUA_TFUNCTION) {
-        lua_pop(L, 2);
+        lua_pop(L, 3);
         return;
     }
     lua_pushstring(L, use);
     lua_pushstring(L, r->mapper->name);
     lua_pushstring(L, r->name);
-    lua_call(L, 3, 0);
-    lua_pop(L, 1);
+    lua_pushvalue(L, -6);
+    lua_call(L, 4, 0);
+    lua_pop(L, 2);
 }
 
 /* ---- sessions ---------------------------------------------------------------------- */

@@ -109,10 +109,10 @@ void plua_push_model(lua_State *L, const pl_mapper *m);
 void plua_push_instance_meta(lua_State *L, const pl_mapper *m);
 
 /* Tells the function relation_used of the shared values, where a db reports, that a
-** relationship was loaded with a query ("eager") or read by a script ("read"). [-0, +0,
-*e]
-*/
-void plua_note_relation(lua_State *L, const pl_relation *r, const char *use);
+** relationship of the object at idx was "loaded" with a query or "read" by a script, or,
+*with
+** idx 0, that the load of all objects before is done ("eager"). [-0, +0, e] */
+void plua_note_relation(lua_State *L, const pl_relation *r, const char *use, int idx);
 
 int plua_open_database(lua_State *L);
 

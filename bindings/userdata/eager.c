@@ -255,6 +255,7 @@ static void begin_list(lua_State *L, plua_eager *e, plua_joinload *j, int parent
         c->filling = e->run_number;
         c->loaded = false;
         j->list = c;
+        plua_note_relation(L, j->relation, "loaded", parent);
         lua_pushvalue(L, idx);
         lua_rawseti(L, begun, (lua_Integer)lua_rawlen(L, begun) + 1);
     }
@@ -289,6 +290,7 @@ static void fill_scalar(lua_State *L, plua_joinload *j, int parent, pl_object *o
     else
         lua_pushboolean(L, 0);
     plua_relation_loaded(L, parent, o, j->relation);
+    plua_note_relation(L, j->relation, "loaded", parent);
 }
 
 static bool has_relation(const pl_object *o, const plua_joinload *j) {
@@ -339,6 +341,17 @@ static void end_lists(lua_State *L, const plua_joinload *j) {
     }
 }
 
+/* Tells of a relationship that is loaded for the objects in the list at `list`. */
+static void note_list(lua_State *L, int list, const pl_relation *r) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, i);
+        plua_note_relation(L, r, "loaded", lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    plua_note_relation(L, r, "eager", 0);
+}
+
 /* Pushes those in the list at `list` that lack a relationship. */
 static void push_lacking(lua_State *L, int list, const pl_relation *r) {
     lua_newtable(L);
@@ -380,7 +393,7 @@ static void load_own(lua_State *L, plua_session *s, int list, int level,
             continue;
         push_lacking(L, list, r);
         if (lua_rawlen(L, -1) > 0) {
-            plua_note_relation(L, r, "eager");
+            note_list(L, top + 1, r);
             plua_related q = {.r = r, .step = step, .level = level};
             q.existing = with ? with->existing : 0;
             if (way == PLUA_O_SUBQUERY && with && !with->batched && is_root(with, v))
@@ -425,7 +438,7 @@ static bool has_met(lua_State *L, const plua_joinload *j) {
 void plua_eager_finish(lua_State *L, plua_eager *e, int idx) {
     for (const plua_joinload *j = e->joins; j; j = j->next) {
         if (has_met(L, j))
-            plua_note_relation(L, j->relation, "eager");
+            plua_note_relation(L, j->relation, "eager", 0);
         if (j->relation->uselist)
             end_lists(L, j);
     }

@@ -375,7 +375,7 @@ static int index_member(lua_State *L, pl_object *o, plua_known *known, const cha
         return index_other(L);
     int n = plua_member(L, -1, &kind);
     if (kind == PLUA_MEMBER_RELATION) {
-        plua_note_relation(L, o->mapper->relations[n], "read");
+        plua_note_relation(L, o->mapper->relations[n], "read", 1);
         plua_relation_get(L, 1, o, o->mapper->relations[n]);
         return 1;
     }

@@ -22,7 +22,7 @@ local longest = 110
 -- @field sites list of { statement =, location =, count =, ms =, slowest =, bind_key =, params =
 -- number of different ones }, in order of first use
 -- @field duplicates list of { statement =, location =, count = }
--- @field eager list of { label = of a relationship, location =, count =, reads = before it }
+-- @field eager list of { label = of a relationship, location =, count =, used = read later }
 -- @field read label -> how often it was read
 local Gathering = {}
 
@@ -91,7 +91,7 @@ end
 -- @treturn Gathering which `stop` ends
 function report.gather(db)
   local self = setmetatable({
-    db = db, sites = {}, by_id = {}, duplicates = {}, since_write = {}, eager = {}, read = {},
+    db = db, sites = {}, by_id = {}, duplicates = {}, since_write = {}, eager = {}, loaded = setmetatable({}, { __mode = "k" }), pending = {},
   }, meta)
   self.listener = trace.add(db, function(record)
     if not self.paused then note(self, record) end
@@ -121,22 +121,37 @@ end
 
 local gatherings = {}
 
---- Uses of relationships, as the C side tells them.
-local function relation_used(use, model, name)
+--- The objects that the last eager load filled belong to its place.
+local function settle(self, label, seen)
+  for object in pairs(self.pending[label] or {}) do
+    local places = self.loaded[object] or {}
+    self.loaded[object], places[label] = places, seen
+  end
+  self.pending[label] = nil
+end
+
+--- Uses of relationships, as the C side tells them: one is "read" of an object, was "loaded"
+-- with it, and then "eager" once for all the objects of one load.
+local function relation_used(use, model, name, object)
   local label = model .. "." .. name
   for _, self in ipairs(gatherings) do
     if use == "read" then
-      self.read[label] = (self.read[label] or 0) + 1
+      local places = self.loaded[object]
+      if places and places[label] then places[label].used = true end
+    elseif use == "loaded" then
+      self.pending[label] = self.pending[label] or {}
+      self.pending[label][object] = true
     elseif core.db_closed(self.db) == false and core.db_table(self.db).models[model] then
       local location = trace.location()
       local id = label .. "\0" .. location
       local seen = self.eager[id]
       if not seen then
-        seen = { label = label, location = location, count = 0, reads = self.read[label] or 0 }
+        seen = { label = label, location = location, count = 0, used = false }
         self.eager[id] = seen
         table.insert(self.eager, seen)
       end
       seen.count = seen.count + 1
+      settle(self, label, seen)
     end
   end
 end
@@ -220,7 +235,7 @@ end
 
 local function add_eager(self, out)
   for _, seen in ipairs(self.eager) do
-    if (self.read[seen.label] or 0) == seen.reads then
+    if not seen.used then
       add(out, "unused eager load: %s was loaded with its objects %s and not read afterwards, at %s",
         seen.label, times(seen.count), seen.location)
     end
