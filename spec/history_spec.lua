@@ -441,6 +441,57 @@ describe("history", function()
       assert.equal("insert update delete insert update delete", operations(user:history()))
     end)
 
+    it("takes back rows that got other keys, and keys that were given again", function()
+      local function rows()
+        return raw "select group_concat(id || full_name, ' ') from (select * from user order by id)":scalar()
+      end
+      for _, name in ipairs { "a", "b", "c" } do session:add(User { name = name }) end
+      session:commit()
+      raw "update user set id = 9 where id = 1"
+      session:commit()
+      local moved = session:transactions()[1].id
+      raw "update user set id = 99 where id = 2"
+      raw "update user set id = 2 where id = 3"
+      raw "update user set id = 3 where id = 99"
+      session:commit()
+      local swapped = session:transactions()[1].id
+      assert.equal("2c 3b 9a", rows())
+      session:undo(swapped)
+      assert.equal("2b 3c 9a", rows())
+      session:commit()
+      session:undo(moved)
+      session:commit()
+      assert.equal("1a 2b 3c", rows())
+      local operations_of = {}
+      for i, change in ipairs(session:changes(moved)) do operations_of[i] = change.operation .. change.key[1] end
+      assert.same({ "delete1", "insert9" }, operations_of)
+      raw "delete from user where id = 3"
+      session:commit()
+      local deleted = session:transactions()[1].id
+      raw "insert into user (id, full_name) values (3, 'other')"
+      session:commit()
+      raised("StaleDataError", session.undo, session, deleted)
+      session:rollback()
+      session:undo(session:transactions()[1].id)
+      session:undo(deleted)
+      session:commit()
+      assert.equal("1a 2b 3c", rows())
+    end)
+
+    it("fails at once when rows would refer to one that is taken away", function()
+      local user = add { name = "a" }
+      local made = session:transactions()[1].id
+      session:add(Post { title = "t", user_id = user.id })
+      session:commit()
+      raised("IntegrityError", session.undo, session, made)
+      session:commit()
+      assert.same({ 1, 1 }, { count "user", count "post" })
+      session:undo(session:transactions()[1].id)
+      session:undo(made)
+      session:commit()
+      assert.same({ 0, 0 }, { count "user", count "post" })
+    end)
+
     it("takes back several tables, whatever their order", function()
       add { name = "a", posts = { Post { title = "p" }, Post { title = "q" } } }
       local user = User.query:one()

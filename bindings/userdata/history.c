@@ -124,6 +124,14 @@ static int defer_foreign_keys(lua_State *L) {
     return 0;
 }
 
+/* core.is_dangling(session, bind key or nil): a foreign key leads nowhere as yet. */
+static int is_dangling(lua_State *L) {
+    plua_session *s = plua_check_session(L, 1, "undo");
+    plua_engine *e = plua_engine_get(L, s->db, lua_tostring(L, 2));
+    lua_pushboolean(L, pl_conn_is_dangling(plua_session_conn(L, s, e, true)));
+    return 1;
+}
+
 /* core.is_past(query) */
 static int is_past(lua_State *L) {
     const pl_node *n = plua_tonode(L, 1);
@@ -137,6 +145,7 @@ int plua_open_history(lua_State *L) {
                                          {"query_tables", query_tables},
                                          {"is_past", is_past},
                                          {"defer_foreign_keys", defer_foreign_keys},
+                                         {"is_dangling", is_dangling},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;

@@ -448,8 +448,9 @@ local function revert(session, change, number)
   if session:execute(statement).rowcount ~= 1 then stale(change, number) end
 end
 
---- Takes a transaction back: every row it changed gets the values it had before. Fails, and
--- changes nothing, when a row has other values by now. Part of the session's transaction; it goes
+--- Takes a transaction back by its changeset, which is read from the logs: every row it changed
+-- gets the values it had before. Fails, and changes nothing, when a row has other values by now
+-- (StaleDataError) or other rows would refer to one that is taken away (IntegrityError). Part of the session's transaction; it goes
 -- on record itself, so that it can be undone, too.
 -- @function Session:undo
 -- @int number of the transaction
@@ -465,8 +466,13 @@ function history.undo(session, number, given)
     fail("InvalidRequestError", ("undo: transaction %d is not on record"):format(number))
   end
   session:begin_nested(function()
+    local dangling = core.is_dangling(session, given.bind)
     core.defer_foreign_keys(session, given.bind)
     for i = #changes, 1, -1 do revert(session, changes[i], number) end
+    if not dangling and core.is_dangling(session, given.bind) then
+      fail("IntegrityError", ("undo of transaction %d: other rows refer to a row that it takes away")
+        :format(number), "undo the later transactions first")
+    end
   end)
   session:expire_all()
   return #changes

@@ -182,6 +182,10 @@ bool pl_conn_has_triggers(pl_conn *c, const char *table) {
     return c->db ? c->driver->has_triggers(c->db, table) : true;
 }
 
+bool pl_conn_is_dangling(const pl_conn *c) {
+    return c->db && c->driver->dangling(c->db);
+}
+
 void pl_conn_trust_schema(pl_conn *c) {
     if (c->db)
         c->driver->trust_schema(c->db);

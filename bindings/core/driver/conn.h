@@ -82,6 +82,10 @@ pl_code pl_conn_function(pl_conn *c, const char *name, int nargs, bool determini
  * needs; off for databases whose models have none. */
 void pl_conn_trust_schema(pl_conn *c);
 
+/* Whether rows of the transaction refer to rows that are not there: a COMMIT would fail.
+ */
+bool pl_conn_is_dangling(const pl_conn *c);
+
 /* In a transaction of the owner's a commit checks what a COMMIT would, though the owner
  * may yet put it right. */
 void pl_conn_be_strict(pl_conn *c, bool on);

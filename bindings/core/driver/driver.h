@@ -122,6 +122,7 @@ typedef struct pl_driver {
                         pl_sqlfunc fn, void *ud, void (*destroy)(void *), pl_error *err);
     bool (*has_triggers)(void *db, const char *table);
     void (*trust_schema)(void *db); /* virtual tables may stand in triggers */
+    bool (*dangling)(void *db);     /* a deferred foreign key leads nowhere as yet */
     void *(*handle)(void *db); /* what the database's own library calls a connection */
 } pl_driver;
 

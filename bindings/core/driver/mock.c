@@ -383,6 +383,11 @@ static pl_code mock_check_deferred(void *db, pl_error *err) {
     return PL_OK;
 }
 
+static bool mock_dangling(void *db) {
+    (void)db;
+    return false;
+}
+
 static void mock_trust_schema(void *db) {
     (void)db;
 }
@@ -418,5 +423,6 @@ const pl_driver pl_driver_mock = {
     .function = mock_function,
     .has_triggers = mock_has_triggers,
     .trust_schema = mock_trust_schema,
+    .dangling = mock_dangling,
     .handle = mock_handle,
 };

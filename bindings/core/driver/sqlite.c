@@ -270,6 +270,14 @@ static pl_code sqlite_check_deferred(void *p, pl_error *err) {
     return err->code;
 }
 
+static bool sqlite_dangling(void *p) {
+    const pl_sqlite *db = p;
+    int now = 0, most = 0;
+    return sqlite3_db_status(db->handle, SQLITE_DBSTATUS_DEFERRED_FKS, &now, &most, 0) ==
+               SQLITE_OK &&
+           now != 0;
+}
+
 static void sqlite_trust_schema(void *p) {
     pl_sqlite *db = p;
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, NULL);
@@ -363,5 +371,6 @@ const pl_driver pl_driver_sqlite = {
     .function = pl_sqlite_function_new,
     .has_triggers = sqlite_has_triggers,
     .trust_schema = sqlite_trust_schema,
+    .dangling = sqlite_dangling,
     .handle = sqlite_handle,
 };

@@ -2,7 +2,9 @@
 /*
 ** history.c - see history.h.
 **
-** A version that ends is closed by its key; an INSERT closes one, too, as INSERT OR
+** A version that ends is closed by its key, and a row that gets another key is deleted
+*under
+** the old one; an INSERT closes one, too, as INSERT OR
 ** REPLACE removes a row without any trigger being called. An UPDATE that changes no value
 ** makes no version. Called by core/unit, which runs the texts; nothing here is kept.
 */
@@ -72,7 +74,7 @@ static void put_version(const pl_dialect *d, pl_buf *out, const pl_table *t, int
         pl_buf_str(out, ", ");
         pl_quote_name(d, out, t->columns[i]->name);
     }
-    pl_buf_fmt(out, ") VALUES ('%s', ", operations[which]);
+    pl_buf_fmt(out, ") SELECT '%s', ", operations[which]);
     put_now(d, out, t);
     pl_buf_str(out, ", ");
     if (deleted)
@@ -85,7 +87,16 @@ static void put_version(const pl_dialect *d, pl_buf *out, const pl_table *t, int
         pl_buf_str(out, ", ");
         put_value(d, out, row, t->columns[i]);
     }
-    pl_buf_str(out, ");");
+}
+
+/* ` WHERE` the key is another one now. */
+static void put_moved(const pl_dialect *d, pl_buf *out, const pl_table *t) {
+    for (size_t i = 0; i < t->npk; i++) {
+        pl_buf_str(out, i == 0 ? " WHERE " : " OR ");
+        put_value(d, out, "old", t->pk[i]);
+        pl_buf_str(out, " IS NOT ");
+        put_value(d, out, "new", t->pk[i]);
+    }
 }
 
 const char *pl_history_trigger_name(const pl_table *t, int which) {
@@ -137,8 +148,13 @@ pl_code pl_history_trigger(const pl_dialect *d, const pl_table *t, int which, pl
         put_when(d, out, t);
     pl_buf_str(out, " BEGIN");
     put_close(d, out, t, which == 0 ? "new" : "old");
+    if (which == 1) { /* of the old key nothing is left, as after a delete */
+        put_version(d, out, t, 2);
+        put_moved(d, out, t);
+        pl_buf_chr(out, ';');
+    }
     put_version(d, out, t, which);
-    pl_buf_str(out, " END");
+    pl_buf_str(out, "; END");
     return pl_buf_ok(out) ? PL_OK : pl_nomem(err);
 }
 
