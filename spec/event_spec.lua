@@ -138,6 +138,83 @@ describe("events", function()
     assert.equal("after", log[2][1])
   end)
 
+  describe("of a statement that a flush runs for many rows", function()
+    local users
+
+    local function hear(name)
+      db.event.listen(db.engine, name, function(_, cursor, sql, params, many)
+        local rows = {}
+        for i, row in ipairs(many and params or {}) do rows[i] = table.concat(row, ",") end
+        log[#log + 1] = { name:match "%a+", sql:match "^%a+", cursor.rowcount, many, table.concat(rows, " ") }
+      end)
+    end
+
+    before_each(function()
+      users = {}
+      for i = 1, 3 do users[i] = User{name = "n" .. i} end
+      db.session:add_all(users)
+      db.session:commit()
+      hear "before_cursor_execute"
+      hear "after_cursor_execute"
+    end)
+
+    it("tell of all of them at once", function()
+      for i, user in ipairs(users) do user.name = "m" .. i end
+      db.session:flush()
+      local rows = "m1,1 m2,2 m3,3"
+      assert.same({ { "before", "UPDATE", nil, true, rows }, { "after", "UPDATE", 3, true, rows } }, log)
+      log = {}
+      db.session:add_all { User{id = 8, name = "x"}, User{id = 9, name = "y"} }
+      db.session:flush()
+      rows = "8,x 9,y"
+      assert.same({ { "before", "INSERT", nil, true, rows }, { "after", "INSERT", 2, true, rows } }, log)
+      log = {}
+      for _, user in ipairs(users) do db.session:delete(user) end
+      db.session:flush()
+      local deletes = {}
+      for _, one in ipairs(log) do
+        if one[2] == "DELETE" then deletes[#deletes + 1] = one end
+      end
+      assert.same({ { "before", "DELETE", nil, true, "1 2 3" }, { "after", "DELETE", 3, true, "1 2 3" } }, deletes)
+      db.session:commit()
+      assert.equal(2, User.query:count())
+    end)
+
+    it("tell of one by itself, and of another text apart", function()
+      users[1].name, users[2].name = "a", "b"
+      users[3].id = 77
+      db.session:flush()
+      local told = {}
+      for i, one in ipairs(log) do told[i] = ("%s %s %s"):format(one[1], one[2], one[4]) end
+      assert.same({ "before UPDATE true", "after UPDATE true", "before UPDATE false", "after UPDATE false" }, told)
+    end)
+
+    it("keep all of them from running by an error before it", function()
+      db.event.listen(db.engine, "before_cursor_execute", function(_, _, sql)
+        if sql:match "^UPDATE" then error({ "no" }, 0) end
+      end)
+      for i, user in ipairs(users) do user.name = "m" .. i end
+      assert.same({ "no" }, select(2, pcall(db.session.flush, db.session)))
+      db.session:rollback()
+      assert.equal(1, User.query:filter_by{name = "n1"}:count())
+      assert.same({ "before", "SELECT", nil, false, "" }, log[#log - 1])
+    end)
+
+    it("end with the run that fails", function()
+      db.session:execute(db.text "CREATE UNIQUE INDEX one_name ON user (name)")
+      log = {}
+      for _, user in ipairs(users) do user.name = "same" end
+      assert.equal("IntegrityError", select(2, pcall(db.session.flush, db.session)).name)
+      db.session:rollback()
+      assert.equal("UPDATE", log[1][2])
+      for _, one in ipairs(log) do assert.is_false(one[1] == "after" and one[2] == "UPDATE") end
+      log = {}
+      users[1].name = "z"
+      db.session:flush()
+      assert.same({ "before", "after" }, { log[1][1], log[#log][1] })
+    end)
+  end)
+
   it("keep a statement from running by an error before it", function()
     local function refuse(_, _, sql) if sql:match "^INSERT" then error({ "no" }, 0) end end
     db.event.listen(db.engine, "before_cursor_execute", refuse)

@@ -14,7 +14,7 @@
 
 /* ---- statements, told to the script ------------------------------------------------ */
 
-static void push_params(lua_State *L, const pl_slot *params, size_t n) {
+void plua_push_params(lua_State *L, const pl_slot *params, size_t n) {
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {
         switch (params[i].tag) {
@@ -51,7 +51,7 @@ static int find_and_trace(lua_State *L) {
         return 0;
     lua_pushstring(L, t->e->key);
     lua_pushstring(L, t->sql);
-    push_params(L, t->params, t->nparams);
+    plua_push_params(L, t->params, t->nparams);
     lua_pushnumber(L, t->ms);
     lua_pushinteger(L, t->changes);
     lua_pushstring(L, t->failure ? pl_code_name(t->failure->code) : NULL);

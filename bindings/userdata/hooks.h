@@ -15,6 +15,9 @@ void plua_hooks_set(plua_engine *e, pl_conn *c);
 /* Tells the script's function `connected` of a connection that was opened. */
 pl_code plua_hooks_connected(plua_engine *e, pl_conn *c, pl_error *err);
 
+/* Pushes a list of what is bound, NULL as db.null. [-0, +1, m] */
+void plua_push_params(lua_State *L, const pl_slot *params, size_t n);
+
 int plua_open_hooks(lua_State *L);
 
 #endif

@@ -11,6 +11,7 @@
 #include "userdata/event.h"
 #include "userdata/identity.h"
 #include "userdata/loader.h"
+#include "userdata/many.h"
 #include "userdata/order.h"
 #include "userdata/relationship.h"
 #include "userdata/scratch.h"
@@ -465,8 +466,14 @@ static void mark_members(plua_unit *u) {
 static void flush_engine(lua_State *L, plua_session *s, plua_engine *e) {
     int top = lua_gettop(L);
     plua_unit u = {.L = L, .s = s, .engine = e};
-    pl_flush_hooks hooks = {&u,         hook_before,    hook_after, hook_fill,
-                            hook_store, hook_committed, hook_warn};
+    pl_flush_hooks hooks = {.ud = &u,
+                            .before = hook_before,
+                            .after = hook_after,
+                            .fill = hook_fill,
+                            .store = hook_store,
+                            .committed = hook_committed,
+                            .warn = hook_warn};
+    plua_many_begin(&u, &hooks);
     pl_conn *conn = plua_session_conn(L, s, e, true);
     uint64_t before = pl_conn_write_count(conn);
     begin_unit(L, s, &u, conn, &hooks);

@@ -19,6 +19,7 @@ typedef struct plua_unit {
     int links;     /* set of link rows already removed */
     int parents;   /* children given a parent in this flush: key -> true */
     int clears;    /* what may have lost its parent: see collect.c */
+    int many;      /* functions that hear of a statement for many rows: see many.c */
 } plua_unit;
 
 /* The error for the next call into the core, cleared. */

@@ -1,12 +1,14 @@
 --- Events: `db.event.listen(target, name, fn)` with SQLAlchemy's names.
 -- A handler gets what it is about first: mapper and instance events `fn(object)`, attribute
 -- events `fn(object, value, old)`, session events `fn(session, ...)`, engine events
--- `fn(connection, cursor, sql, params)`. The C side calls the functions of `shared.events`
--- only for models and databases that somebody listens to.
+-- `fn(connection, cursor, sql, params, executemany)`: of a statement that a flush runs for many
+-- rows they hear once, with a list of their parameters and true. The C side calls the functions of
+-- `shared.events` only for models and databases that somebody listens to.
 -- @module perilune.event
 local core = require "perilune.core"
 local declare = require "perilune.declare"
 local engine = require "perilune.engine"
+local many = require "perilune.many"
 local trace = require "perilune.trace"
 local shared = core.shared()
 
@@ -137,13 +139,16 @@ local engine_kinds = {
     if not ok then error(err, 0) end
   end },
   handle_error = { "failed", function(target, fn, failure) fn(target, failure) end },
-  before_cursor_execute = { "before", function(target, fn, sql, params) fn(target, {}, sql, params) end },
+  before_cursor_execute = { "before", function(target, fn, sql, params)
+    if not many.runs(target.db) then fn(target, {}, sql, params, false) end
+  end },
 }
 
 local function listen_engine(target, name, fn)
   if not engine_events[name] then unknown(name, engine_events) end
   local known, kind = tracers_of(target, name), engine_kinds[name]
   if known[fn] then return end
+  if name:find "_cursor_execute$" then many.add(target, name, fn) end
   if kind then
     known[fn] = trace.add(target.db, function(bind_key, ...)
       if bind_key == target.bind_key then kind[2](target, fn, ...) end
@@ -155,8 +160,9 @@ local function listen_engine(target, name, fn)
     if record.bind_key ~= target.bind_key then return end
     if control and record.changes < 0 and record.statement:find(control) then
       fn(target)
-    elseif not control and record.changes >= 0 then
-      fn(target, { rowcount = record.changes, duration = record.duration }, record.statement, record.parameters)
+    elseif not control and record.changes >= 0 and not many.runs(target.db) then
+      local cursor = { rowcount = record.changes, duration = record.duration }
+      fn(target, cursor, record.statement, record.parameters, false)
     end
   end)
 end
@@ -164,6 +170,7 @@ end
 local function unlisten_engine(target, name, fn)
   local known = tracers_of(target, name)
   if known[fn] then trace.remove(target.db, known[fn]) end
+  many.remove(target, name, fn)
   known[fn] = nil
 end
 

@@ -62,6 +62,8 @@ void pl_stmt_reset(pl_stmt *s); /* ready to be bound and stepped again */
 /* Columns first .. first + n - 1 of the row; bytes valid until the next step, reset or
  * release. False when memory is short (the next step then fails with PL_ENOMEM). */
 bool pl_stmt_columns(pl_stmt *s, int first, int n, pl_slot *out);
+/* What is bound; bytes as they were given. */
+const pl_slot *pl_stmt_bound(const pl_stmt *s, size_t *n);
 const char *pl_stmt_sql(const pl_stmt *s);
 int pl_stmt_column_count(pl_stmt *s);
 const char *pl_stmt_column_name(pl_stmt *s, int i);

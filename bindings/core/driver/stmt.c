@@ -336,6 +336,11 @@ pl_code pl_stmt_bind_all(pl_stmt *s, const pl_slot *values, size_t n, pl_error *
     return PL_OK;
 }
 
+const pl_slot *pl_stmt_bound(const pl_stmt *s, size_t *n) {
+    *n = (size_t)s->nparams;
+    return s->params;
+}
+
 /* ---- step ---- */
 
 /* Before the first step of a run; false when it may not begin. */

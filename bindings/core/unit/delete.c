@@ -39,16 +39,25 @@ static pl_code bind_keys(pl_flush *f, const pl_object *o, const run *r, int *at,
     return code;
 }
 
-static pl_code delete_one(pl_flush *f, pl_object *o, run *r, pl_error *err) {
+static pl_code bind_one(pl_flush *f, const pl_object *o, const run *r, pl_error *err) {
     int at = 1;
-    pl_code code = pl_use_statement(f, r->mt, r->shape, false, err);
-    if (code == PL_OK)
-        code = bind_keys(f, o, r, &at, err);
+    pl_code code = bind_keys(f, o, r, &at, err);
     if (code == PL_OK && r->shape->version) {
         pl_slot version;
         pl_row_key(f, o, &o->mapper->version, 1, &version);
         code = pl_stmt_bind(f->stmt, at, &version, err);
     }
+    return code;
+}
+
+static pl_code bind_nth(pl_flush *f, uint32_t i, const void *r, pl_error *err) {
+    return bind_one(f, pl_batch_object(f, i), r, err);
+}
+
+static pl_code delete_one(pl_flush *f, pl_object *o, run *r, pl_error *err) {
+    pl_code code = pl_use_statement(f, r->mt, r->shape, false, err);
+    if (code == PL_OK)
+        code = bind_one(f, o, r, err);
     if (code == PL_OK)
         code = pl_run_statement(f->stmt, err);
     if (code != PL_OK)
@@ -64,9 +73,14 @@ static pl_code delete_one(pl_flush *f, pl_object *o, run *r, pl_error *err) {
 static pl_code delete_singly(pl_flush *f, uint32_t first, uint32_t n, run *r,
                              pl_error *err) {
     pl_code code = PL_OK;
+    bool many = false;
+    if (f->hooks.row && n > 1)
+        code = pl_use_statement(f, r->mt, r->shape, false, err);
+    if (code == PL_OK)
+        code = pl_many_announce(f, first, n, bind_nth, r, &many, err);
     for (uint32_t i = first; i < first + n && code == PL_OK; i++)
         code = delete_one(f, pl_batch_object(f, i), r, err);
-    return code;
+    return pl_many_end(f, many, code, err);
 }
 
 /* A failed list is undone by the database; its rows are repeated to find the culprit. */

@@ -46,6 +46,12 @@ typedef struct pl_flush_hooks {
                      pl_error *err);
     bool (*committed)(void *ud, const pl_object *o, uint16_t slot, pl_slot *out);
     void (*warn)(void *ud, const char *message);
+    /* A statement that runs for many rows: the slots of each of them, then its text
+     * before the first run (NULL: there are no such rows after all), and after the last
+     * whether all went well (err may be NULL then). All three or none. */
+    pl_code (*row)(void *ud, const pl_slot *params, size_t n, pl_error *err);
+    pl_code (*many)(void *ud, const char *sql, pl_error *err);
+    pl_code (*done)(void *ud, bool ok, pl_error *err);
 } pl_flush_hooks;
 
 typedef enum pl_edge_kind {

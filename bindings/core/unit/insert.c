@@ -154,12 +154,23 @@ static pl_code insert_one(pl_flush *f, pl_object *o, size_t depth, pl_shape *s,
     return PL_OK;
 }
 
+static pl_code bind_nth(pl_flush *f, uint32_t i, const void *shape, pl_error *err) {
+    return bind_row(f, shape, pl_batch_object(f, i), 1, err);
+}
+
 static pl_code insert_singly(pl_flush *f, uint32_t first, uint32_t n, size_t depth,
                              pl_shape *s, pl_error *err) {
     pl_code code = PL_OK;
+    bool many = false;
+    if (f->hooks.row && n > 1 && s->keyed && s->nback == 0) {
+        const pl_mapper *m = pl_batch_object(f, first)->mapper;
+        code = pl_use_statement(f, &m->tables[depth], s, false, err);
+        if (code == PL_OK)
+            code = pl_many_announce(f, first, n, bind_nth, s, &many, err);
+    }
     for (uint32_t i = first; i < first + n && code == PL_OK; i++)
         code = insert_one(f, pl_batch_object(f, i), depth, s, err);
-    return code;
+    return pl_many_end(f, many, code, err);
 }
 
 static pl_code insert_together(pl_flush *f, uint32_t first, size_t depth, pl_shape *s,

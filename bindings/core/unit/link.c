@@ -255,9 +255,14 @@ static pl_code blame_row(const pl_link_row *l, pl_error *err) {
     return err->code;
 }
 
+static pl_code bind_nth(pl_flush *f, uint32_t i, const void *plan, pl_error *err) {
+    const pl_link_row *l = &f->links[i];
+    return l->moves ? bind_move(f, l, plan, err) : bind_row(f, l, plan, 1, err);
+}
+
 static pl_code run_one(pl_flush *f, const pl_link_row *l, const row_plan *p,
                        pl_error *err) {
-    pl_code code = l->moves ? bind_move(f, l, p, err) : bind_row(f, l, p, 1, err);
+    pl_code code = bind_nth(f, (uint32_t)(l - f->links), p, err);
     if (code == PL_OK)
         code = pl_run_statement(f->stmt, err);
     if (code != PL_OK)
@@ -277,9 +282,12 @@ static pl_code run_one(pl_flush *f, const pl_link_row *l, const row_plan *p,
 static pl_code run_singly(pl_flush *f, uint32_t first, uint32_t n, const row_plan *p,
                           pl_error *err) {
     pl_code code = n > 0 ? prepare(f, &f->links[first], p, 1, err) : PL_OK;
+    bool many = false;
+    if (code == PL_OK)
+        code = pl_many_announce(f, first, n, bind_nth, p, &many, err);
     for (uint32_t i = first; i < first + n && code == PL_OK; i++)
         code = run_one(f, &f->links[i], p, err);
-    return code;
+    return pl_many_end(f, many, code, err);
 }
 
 /* A full statement of rows; one that violates a constraint is repeated row by row. */

@@ -206,10 +206,69 @@ static pl_code update_object(pl_flush *f, pl_object *o, pl_error *err) {
     return PL_OK;
 }
 
+/* ---- listeners ----------------------------------------------------------------- */
+
+/* Binds the UPDATE of an object, if it is one and of the shape *s (NULL: of any). */
+static pl_code rehearse(pl_flush *f, pl_object *o, pl_shape **s, bool *one, bool *other,
+                        pl_error *err) {
+    change c;
+    *one = *other = false;
+    pl_code code = find_change(f, o, 0, &c, err);
+    if (code != PL_OK || !(c.any || c.version))
+        return code;
+    pl_shape *shape = pl_shape_update(f, c.mt, f->bits, c.version, err);
+    if (!shape)
+        return err->code;
+    *other = o->mapper->ntables > 1 || !c.plain || (*s && *s != shape);
+    if (*other)
+        return PL_OK;
+    *s = shape;
+    *one = true;
+    pl_row_key(f, o, c.mt->pk, c.mt->table->npk, f->row);
+    code = pl_use_statement(f, c.mt, shape, false, err);
+    return code == PL_OK ? bind_change(f, &c, shape, f->row, err) : code;
+}
+
+/* Tells of the UPDATEs from object `i` on that are runs of one statement; *end is behind
+** the last of them, or i + 1 when there is but one. */
+static pl_code announce(pl_flush *f, uint32_t i, uint32_t last, uint32_t *end, bool *many,
+                        pl_error *err) {
+    uint32_t rows = 0;
+    pl_shape *shape = NULL;
+    bool one, other = false;
+    *many = false;
+    *end = i + 1;
+    if (!f->hooks.row || f->switches)
+        return PL_OK;
+    for (uint32_t k = i; k < last; k++) {
+        pl_object *o = pl_batch_object(f, k);
+        if (!(o->status & PL_OBJ_CHANGED))
+            continue;
+        if (rehearse(f, o, &shape, &one, &other, err) != PL_OK) {
+            pl_error_clear(err); /* comes again when it is written */
+            other = true;
+        }
+        if (other)
+            break;
+        pl_code code = one ? pl_many_row(f, err) : PL_OK;
+        if (code != PL_OK)
+            return code;
+        rows += one;
+        *end = k + 1;
+    }
+    return pl_many_begin(f, rows, many, err);
+}
+
 pl_code pl_run_updates(pl_flush *f, const pl_batch *b, pl_error *err) {
     pl_code code = PL_OK;
-    for (uint32_t i = b->first; i < b->first + b->count && code == PL_OK; i++)
-        code = update_object(f, pl_batch_object(f, i), err);
+    uint32_t last = b->first + b->count;
+    for (uint32_t i = b->first, end; i < last && code == PL_OK;) {
+        bool many;
+        code = announce(f, i, last, &end, &many, err);
+        for (; i < end && code == PL_OK; i++)
+            code = update_object(f, pl_batch_object(f, i), err);
+        code = pl_many_end(f, many, code, err);
+    }
     return code;
 }
 

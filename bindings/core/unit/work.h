@@ -198,6 +198,18 @@ void pl_text_rows(pl_buf *out, size_t nrows, size_t ncolumns);
 pl_code pl_use_statement(pl_flush *f, const pl_mapped_table *mt, pl_shape *s, bool multi,
                          pl_error *err);
 void pl_drop_statement(pl_flush *f);
+/* many.c: what pl_flush_hooks says of a statement that runs for many rows. */
+typedef pl_code (*pl_bind_nth)(pl_flush *f, uint32_t i, const void *what, pl_error *err);
+/* Tells of n runs, which `bind` binds without running them; *many: they are to be ended.
+ */
+pl_code pl_many_announce(pl_flush *f, uint32_t first, uint32_t n, pl_bind_nth bind,
+                         const void *what, bool *many, pl_error *err);
+/* The same in parts: a row that is bound, and after all of them how many they were. */
+pl_code pl_many_row(pl_flush *f, pl_error *err);
+pl_code pl_many_begin(pl_flush *f, uint32_t rows, bool *many, pl_error *err);
+/* After the runs, which ended with a code; the code for the caller. */
+pl_code pl_many_end(pl_flush *f, bool many, pl_code code, pl_error *err);
+
 /* Runs a bound statement without results to its end. */
 pl_code pl_run_statement(pl_stmt *s, pl_error *err);
 /* Scratch (bits, more_bits, row) for a table of n columns. */
