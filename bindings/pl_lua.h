@@ -50,9 +50,10 @@ typedef struct pl_watch {
     int (*row)(void *ud);
     /* a table is declared, or NULL: the view that queries are to read instead, or NULL */
     const char *(*view)(void *ud, const char *table);
-    /* the text of a statement is to be compiled or was, and is to run, or NULL: the
+    /* the text of a statement is to be compiled, or was and is to run again, or NULL: the
      * database's own handle, which may be used; 0, or why not: PermissionError */
-    const char *(*compiling)(void *ud, void *handle, const char *sql, size_t len);
+    const char *(*compiling)(void *ud, void *handle, const char *sql, size_t len,
+                             int again);
     /* it is compiled, or NULL: handle, the database's action code, names, schema and the
      * view or trigger that asks; 0 allow, 1 deny, 2 read as NULL */
     int (*authorize)(void *ud, void *handle, int action, const char *a, const char *b,

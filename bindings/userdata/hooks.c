@@ -137,8 +137,9 @@ static void hook_closed(void *ud) {
     watch_of(ud)->closed(watch_of(ud)->ud);
 }
 
-static const char *hook_compiling(void *ud, void *handle, const char *sql, size_t len) {
-    return watch_of(ud)->compiling(watch_of(ud)->ud, handle, sql, len);
+static const char *hook_compiling(void *ud, void *handle, const char *sql, size_t len,
+                                  bool again) {
+    return watch_of(ud)->compiling(watch_of(ud)->ud, handle, sql, len, again);
 }
 
 static int hook_authorize(void *ud, void *handle, int action, const char *a,

@@ -20,11 +20,14 @@
 #include "rows.h"
 #include "sqlfunctions.h"
 #include "sqltext.h"
+#include "sqlweight.h"
 
 enum {
     VALUE_BYTES = 16 << 20,      /* of one value in SQL */
     VALUE_BYTES_TIMED = 1 << 20, /* where functions must end in time, */
     TEXT_BYTES_TIMED = 4 << 10,  /* for texts up to here; less in longer ones */
+    COPIES_MOST = 5000,          /* of SELECTs in a statement */
+    TERMS_MOST = 100000,         /* in an expression */
     JOINS_TIMED = 100,           /* of texts in a statement */
     CALLS_TIMED = 500, /* of functions in a statement that runs without a loop */
     CALLS_HEAVY = 10,  /* for one that takes long */
@@ -604,26 +607,37 @@ static int value_bytes(size_t text) {
     return (int)(VALUE_BYTES_TIMED / longer);
 }
 
+static const char *refuse_text(policy *p, sqlite3 *db, const char *sql, size_t len) {
+    if (is_timed(p) && sqltext_joins(sql, len) > JOINS_TIMED)
+        return "too many texts are joined for a limit of time";
+    if (len > 1 << 20)
+        return "the statement is too long for the sandbox";
+    sqlweight w = sqlweight_in(db, sql, len);
+    if (w.selects > COPIES_MOST || w.terms > TERMS_MOST)
+        return "the statement uses views, WITH or subqueries within each other too often";
+    return p->has_rules && sqltext_takes_reserved(sql, len)
+               ? "the policy keeps this name for its rules"
+               : NULL;
+}
+
 /* What the authorizer is not told of is looked for in the text. */
-static const char *compiling(void *ud, void *handle, const char *sql, size_t len) {
+static const char *compiling(void *ud, void *handle, const char *sql, size_t len,
+                             int again) {
     policy *p = ((guard *)ud)->policy;
     const char *why = NULL;
     p->changing = p->selecting = p->indexing = false;
     p->calls = 0;
-    if (is_timed(p)) {
+    if (is_timed(p))
         (void)sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, value_bytes(len));
-        if (sqltext_joins(sql, len) > JOINS_TIMED)
-            return "too many texts are joined for a limit of time";
-    }
-    if (!p->has_rules)
-        return NULL;
-    p->plain = sqltext_is_plain(sql, len);
-    if (sqltext_takes_reserved(sql, len))
-        return "the policy keeps this name for its rules";
     p->internal = true;
-    why = make_triggers(p, handle);
-    for (size_t i = 0; i < p->nrules && sqltext_begins(sql, len, "create"); i++)
-        p->rules[i].empty = rows_is_empty(handle, p->rules[i].table);
+    if (p->sandbox && !again)
+        why = refuse_text(p, handle, sql, len);
+    if (p->has_rules && !why) {
+        p->plain = sqltext_is_plain(sql, len);
+        why = make_triggers(p, handle);
+        for (size_t i = 0; i < p->nrules && sqltext_begins(sql, len, "create"); i++)
+            p->rules[i].empty = rows_is_empty(handle, p->rules[i].table);
+    }
     p->internal = false;
     return why;
 }

@@ -83,8 +83,9 @@ static void test_poll(void **state) {
     assert_int_equal(w.polls, 3);
 }
 
-static const char *on_compiling(void *ud, void *handle, const char *sql, size_t len) {
-    note(ud, "%.*s\n", (int)len, sql);
+static const char *on_compiling(void *ud, void *handle, const char *sql, size_t len,
+                                bool again) {
+    note(ud, "%.*s%s\n", (int)len, sql, again ? " again" : "");
     assert_non_null(handle);
     return strncmp(sql, "DELETE", 6) == 0 ? "not this" : NULL;
 }

@@ -551,6 +551,60 @@ static void sql(void **state) {
          DB "x 'create table t (a)' pcall(x, 'with recursive n(i) as (select 1 union all "
             "select i + 1 from n) select max(i) from n') s:commit()",
          PERILUNE_ETIME},
+        {"common table expressions of each other",
+         DB
+         "local q = 'with a0(x) as (select 1)'\n"
+         "for i = 1, 28 do\n"
+         "  q = q .. (', a%d(x) as (select p.x from a%d p, a%d q)'):format(i, i - 1, i - "
+         "1)\n"
+         "end\n"
+         "no(q .. ' select count(*) from a28')\n"
+         "no('select :a(\"), 1 from (' .. q .. ' select x from a28) --\"')\n"
+         "no('/*\\'*/' .. q:gsub('a(%d)', '[a\"%1]') .. ' select * from [a\"28] --\\'')",
+         PERILUNE_OK},
+        {"the same in other words",
+         DB "local q = 'with a0(x) as not materialized (select 1)'\n"
+            "for i = 1, 28 do\n"
+            "  q = q .. (', \"a%d\" /* as */ as --\\n materialized (select p.x from "
+            "`A%d` p join main.v q on 1 in [a%d])'):format(i, i - 1, i - 1)\n"
+            "end\n"
+            "x 'create view v as select 1 as x' no(q .. ' select count(*) from a28')",
+         PERILUNE_OK},
+        {"names that mean two things",
+         DB "local q = 'select x from a'\n"
+            "for i = 1, 12 do\n"
+            "  local n, o = 'a', 'b' if i % 2 == 0 then n, o = o, n end\n"
+            "  q = ('with %s(x) as (select p.x from %s p, %s q) select * from "
+            "(%s)'):format(o, n, n, q)\n"
+            "end\n"
+            "pcall(x, 'with a(x) as (select 1) ' .. q)",
+         PERILUNE_OK},
+        {"views of each other",
+         DB
+         "x 'create view v0 as select 1 as x'\n"
+         "assert(not pcall(function() for i = 1, 28 do\n"
+         "  x(('create view v%d as select p.x from v%d p, v%d q'):format(i, i - 1, i - "
+         "1))\n"
+         "end end))",
+         PERILUNE_OK},
+        {"columns of each other",
+         DB "x 'create table t (x)' local q = 'select x from t'\n"
+            "for i = 1, 11 do q = 'select x+x+x+x+x+x+x+x as x from (' .. q .. ')' end\n"
+            "no(q) no('with a as (' .. q .. ') select * from a')",
+         PERILUNE_OK},
+        {"statements that only look so",
+         DB "x 'create table t (a, b)' x 'insert into t values (1, 2)'\n"
+            "local q = 'with recursive a0(x) as (select a from t)'\n"
+            "for i = 1, 40 do q = q .. (', a%d as (select x from a%d)'):format(i, i - 1) "
+            "end\n"
+            "assert(s:scalar(db.text(q .. ' select x from a40')) == 1)\n"
+            "local u = {} for i = 1, 90 do u[i] = 'select a, b, a + b from t' end\n"
+            "assert(#x(table.concat(u, ' union all ')):all() == 90)\n"
+            "local c = {} for i = 1, 300 do c[i] = 'a as c' .. i end\n"
+            "x('select * from (select ' .. table.concat(c, ', ') .. ' from t)')\n"
+            "local o = {} for i = 1, 150 do o[i] = 'a = ' .. i end\n"
+            "x('select * from t where ' .. table.concat(o, ' or '))",
+         PERILUNE_OK},
         {"large values", DB "no 'select length(zeroblob(900000000))'", PERILUNE_OK},
         {"a database as large as the disk",
          DB "x 'create table t (a)' x \"with recursive n(i) as (select 1 union all "

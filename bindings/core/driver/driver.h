@@ -63,7 +63,8 @@ typedef struct pl_conn_hooks {
     void (*closed)(void *ud);
     /* NULL, or why this text is refused (PL_EPERMISSION). May use the database's own
      * handle. */
-    const char *(*compiling)(void *ud, void *handle, const char *sql, size_t len);
+    const char *(*compiling)(void *ud, void *handle, const char *sql, size_t len,
+                             bool again);
     int (*authorize)(void *ud, void *handle, int action, const char *a, const char *b,
                      const char *db,
                      const char *via); /* via: the view or trigger that asks, or NULL */

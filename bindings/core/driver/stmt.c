@@ -108,13 +108,14 @@ bool pl_conn_goes_on(pl_conn *c, pl_error *err) {
     return false;
 }
 
-static bool may_prepare(pl_conn *c, const char *sql, size_t len, pl_error *err) {
+static bool may_prepare(pl_conn *c, const char *sql, size_t len, bool again,
+                        pl_error *err) {
     if (!pl_conn_goes_on(c, err))
         return false;
     if (c->internal || !c->hooks.compiling)
         return true;
     void *handle = c->driver->handle(c->db);
-    const char *why = c->hooks.compiling(c->hooks.ud, handle, sql, len);
+    const char *why = c->hooks.compiling(c->hooks.ud, handle, sql, len, again);
     if (why)
         pl_fail(err, PL_EPERMISSION, "%s", why);
     return !why;
@@ -168,10 +169,13 @@ pl_code pl_conn_prepare(pl_conn *c, const char *sql, size_t len, bool keep, pl_s
     *out = NULL;
     if (!c->db)
         return pl_fail_closed(err);
-    if (!may_prepare(c, sql, len, err))
-        return fail_prepare(sql, len, err);
     uint64_t hash = pl_hash(sql, len);
     pl_stmt *s = pl_stmt_cache_take(&c->cache, sql, len, hash);
+    if (!may_prepare(c, sql, len, s != NULL, err)) {
+        if (s)
+            (void)pl_stmt_cache_put(&c->cache, s);
+        return fail_prepare(sql, len, err);
+    }
     if (s)
         c->stats.hits++;
     else if (!(s = prepare_only(c, sql, len, err)))
@@ -455,7 +459,7 @@ pl_code pl_conn_exec(pl_conn *c, const char *sql, pl_error *err) {
         return pl_fail_closed(err);
     for (const char *p = skip_idle(sql, end); p < end; p = skip_idle(p + used, end)) {
         pl_stmt *s;
-        if (!may_prepare(c, p, (size_t)(end - p), err))
+        if (!may_prepare(c, p, (size_t)(end - p), false, err))
             return fail_prepare(p, (size_t)(end - p), err);
         if (prepare_first(c, p, (size_t)(end - p), false, &used, &s, err) != PL_OK)
             return err->code;
