@@ -104,6 +104,15 @@ describe("a result", function()
     savepoint:rollback()
   end)
 
+  it("says so when a method is called with a dot", function()
+    local list = rows(User.id)
+    for name in pairs(require "perilune.core".class_methods "perilune.List") do
+      local err = raised("TypeError", list[name])
+      assert.truthy(tostring(err):find("result:" .. name, 1, true), tostring(err))
+      raised("TypeError", list[name], 5)
+    end
+  end)
+
   describe("comes from", function()
     it("a subquery, CTE or values behind in_", function()
       local sub = db.select(User.id):where(User.name:eq "a"):subquery "s"

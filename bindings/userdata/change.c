@@ -221,7 +221,7 @@ static void expand_values(lua_State *L, const pl_mapper *m) {
 /* query:update{name = value, ...}: the number of rows. */
 int plua_query_update(lua_State *L) {
     pl_node *stmt = plua_checkself(L, PLUA_QUERY, "update");
-    luaL_checktype(L, 2, LUA_TTABLE);
+    plua_need_table(L, 2);
     lua_settop(L, 2);
     check_plain(L, stmt, "update");
     pl_mapper *m = target(L, stmt);

@@ -225,20 +225,29 @@ static int list_tostring(lua_State *L) {
     return 1;
 }
 
+/* Raises unless the value at 1 is a table, as lists are. */
+static void check_list(lua_State *L, const char *method) {
+    if (lua_istable(L, 1))
+        return;
+    const char *hint = lua_pushfstring(L, "call it with a colon: result:%s(...)", method);
+    plua_raise_hint(L, PL_ETYPE, hint, "%s expected as the object of '%s', got %s",
+                    PLUA_LIST, method, plua_typename(L, 1));
+}
+
 static int list_first(lua_State *L) {
-    plua_need_table(L, 1);
+    check_list(L, "first");
     lua_rawgeti(L, 1, 1);
     return 1;
 }
 
 static int list_all(lua_State *L) {
-    plua_need_table(L, 1);
+    check_list(L, "all");
     lua_settop(L, 1);
     return 1;
 }
 
 static int list_one(lua_State *L) {
-    plua_need_table(L, 1);
+    check_list(L, "one");
     lua_Unsigned n = lua_rawlen(L, 1);
     if (n == 0)
         plua_raise(L, PL_ENORESULT, "No row was found when one was required");
@@ -250,6 +259,7 @@ static int list_one(lua_State *L) {
 }
 
 static int list_one_or_none(lua_State *L) {
+    check_list(L, "one_or_none");
     return lua_rawlen(L, 1) == 0 ? 0 : list_one(L);
 }
 
@@ -272,6 +282,7 @@ void plua_first_of_row(lua_State *L) {
 
 /* First value of every row; other entries stand as they are. */
 static int list_scalars(lua_State *L) {
+    check_list(L, "scalars");
     lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
     lua_createtable(L, (int)n, 0);
     lua_rawgeti(L, 1, 1);
@@ -288,6 +299,7 @@ static int list_scalars(lua_State *L) {
 }
 
 static int list_scalar(lua_State *L) {
+    check_list(L, "scalar");
     lua_rawgeti(L, 1, 1);
     if (is_row(L, -1))
         lua_rawgeti(L, -1, 1);
@@ -310,6 +322,12 @@ void plua_push_rowcount(lua_State *L, lua_Integer n) {
     luaL_setmetatable(L, PLUA_LIST);
 }
 
+/* core.check_list(value, method): raises unless the value is a table, as lists are. */
+static int core_check_list(lua_State *L) {
+    check_list(L, luaL_checkstring(L, 2));
+    return 0;
+}
+
 /* core.list(table): the table, as a list. */
 static int core_list(lua_State *L) {
     plua_need_table(L, 1);
@@ -319,7 +337,8 @@ static int core_list(lua_State *L) {
 }
 
 int plua_open_row(lua_State *L) {
-    static const luaL_Reg functions[] = {{"list", core_list}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"list", core_list}, {"check_list", core_check_list}, {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__tostring", list_tostring}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"first", list_first},

@@ -13,6 +13,7 @@ local function is_row(entry) return core.class(entry) == "perilune.Row" end
 -- @function List:keys
 -- @treturn table
 function methods.keys(list)
+  core.check_list(list, "keys")
   local entry, names = list[1], empty_names[list]
   if names then return { table.unpack(names) } end
   if core.is_instance(entry) then return { core.model_describe(core.object_model(entry)).name } end
@@ -23,6 +24,7 @@ end
 -- @function List:mappings
 -- @treturn List
 function methods.mappings(list)
+  core.check_list(list, "mappings")
   local out = {}
   for i, entry in ipairs(list) do
     if is_row(entry) then
@@ -66,6 +68,7 @@ end
 -- @func[opt] fn gives what an entry is told from others by
 -- @treturn List
 function methods.unique(list, fn)
+  core.check_list(list, "unique")
   local out, seen = {}, {}
   for i = 1, #list do
     local by = list[i]
@@ -80,6 +83,7 @@ end
 -- @int[opt] size how many; all of them when it is not given
 -- @treturn func an iterator of lists
 function methods.partitions(list, size)
+  core.check_list(list, "partitions")
   size = size or math.max(1, #list)
   if math.type(size) ~= "integer" or size < 1 then
     core.raise("ArgumentError", "partitions expects a number of rows (1 or more), got " .. tostring(size))
@@ -97,6 +101,7 @@ end
 -- @function List:scalar_one
 -- @raise NoResultFound, MultipleResultsFound
 function methods.scalar_one(list)
+  core.check_list(list, "scalar_one")
   list:one()
   return list:scalar()
 end
@@ -105,6 +110,7 @@ end
 -- @function List:scalar_one_or_none
 -- @raise MultipleResultsFound
 function methods.scalar_one_or_none(list)
+  core.check_list(list, "scalar_one_or_none")
   list:one_or_none()
   return list:scalar()
 end
