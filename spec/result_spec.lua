@@ -104,12 +104,25 @@ describe("a result", function()
     savepoint:rollback()
   end)
 
+  it("has rows that equal tables of their values, on either side", function()
+    local row = rows(User.id, User.name)[1]
+    assert.is_true(row == rows(User.id, User.name)[1])
+    assert.is_true(row == { 1, "a" })
+    assert.is_true({ 1, "a" } == row)
+    assert.is_false({ 1 } == row)
+    assert.is_false(row == {})
+  end)
+
   it("says so when a method is called with a dot", function()
     local list = rows(User.id)
     for name in pairs(require "perilune.core".class_methods "perilune.List") do
       local err = raised("TypeError", list[name])
       assert.truthy(tostring(err):find("result:" .. name, 1, true), tostring(err))
       raised("TypeError", list[name], 5)
+    end
+    for _, name in ipairs { "unpack", "keys", "to_dict" } do
+      for _, wrong in ipairs { false, 5, "x", {}, list } do raised("TypeError", list[1][name], wrong) end
+      raised("TypeError", list[1][name])
     end
   end)
 

@@ -57,6 +57,24 @@ static void push_meta(lua_State *L, const char *key) {
     lua_remove(L, -2);
 }
 
+static bool is_row(lua_State *L, int idx) {
+    if (luaL_getmetafield(L, idx, "__name") == LUA_TNIL)
+        return false;
+    bool row =
+        lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), PLUA_ROW) == 0;
+    lua_pop(L, 1);
+    return row;
+}
+
+/* Raises unless the value at 1 is a row. */
+static void check_row(lua_State *L, const char *method) {
+    if (is_row(L, 1))
+        return;
+    const char *hint = lua_pushfstring(L, "call it with a colon: row:%s(...)", method);
+    plua_raise_hint(L, PL_ETYPE, hint, "%s expected as the object of '%s', got %s",
+                    PLUA_ROW, method, plua_typename(L, 1));
+}
+
 static lua_Integer row_size(lua_State *L) {
     push_meta(L, "n");
     lua_Integer n = lua_tointeger(L, -1);
@@ -65,6 +83,7 @@ static lua_Integer row_size(lua_State *L) {
 }
 
 static int row_unpack(lua_State *L) {
+    check_row(L, "unpack");
     lua_settop(L, 1);
     lua_Integer n = row_size(L);
     luaL_checkstack(L, (int)n, "too many columns");
@@ -74,6 +93,7 @@ static int row_unpack(lua_State *L) {
 }
 
 static int row_keys(lua_State *L) {
+    check_row(L, "keys");
     lua_Integer n = row_size(L);
     push_meta(L, "names");
     lua_createtable(L, (int)n, 0);
@@ -85,6 +105,7 @@ static int row_keys(lua_State *L) {
 }
 
 static int row_to_dict(lua_State *L) {
+    check_row(L, "to_dict");
     lua_Integer n = row_size(L);
     push_meta(L, "names");
     lua_createtable(L, 0, (int)n);
@@ -149,6 +170,10 @@ static int row_pairs(lua_State *L) {
 }
 
 static int row_eq(lua_State *L) {
+    lua_settop(L, 2);
+    if (!is_row(L, 1)) /* a plain table before the row */
+        lua_insert(L, 1);
+    check_row(L, "__eq");
     lua_Integer n = row_size(L);
     bool same = lua_istable(L, 2) && lua_rawlen(L, 2) == lua_rawlen(L, 1);
     for (lua_Integer i = 1; same && i <= n; i++) {
@@ -261,15 +286,6 @@ static int list_one(lua_State *L) {
 static int list_one_or_none(lua_State *L) {
     check_list(L, "one_or_none");
     return lua_rawlen(L, 1) == 0 ? 0 : list_one(L);
-}
-
-static bool is_row(lua_State *L, int idx) {
-    if (luaL_getmetafield(L, idx, "__name") == LUA_TNIL)
-        return false;
-    bool row =
-        lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), PLUA_ROW) == 0;
-    lua_pop(L, 1);
-    return row;
 }
 
 void plua_first_of_row(lua_State *L) {
