@@ -46,6 +46,8 @@ typedef struct pl_watch {
     int (*poll)(void *ud);
     /* a statement that may have been polled has ended, or NULL: costs a clock reading */
     void (*ended)(void *ud);
+    /* a statement is about to run, or NULL */
+    void (*begun)(void *ud);
     /* a statement gave a row, or NULL; not 0 stops it: InterruptError */
     int (*row)(void *ud);
     /* a table is declared, or NULL: the view that queries are to read instead, or NULL */

@@ -133,6 +133,10 @@ static int hook_row(void *ud) {
     return watch_of(ud)->row(watch_of(ud)->ud);
 }
 
+static void hook_begun(void *ud) {
+    watch_of(ud)->begun(watch_of(ud)->ud);
+}
+
 static void hook_closed(void *ud) {
     watch_of(ud)->closed(watch_of(ud)->ud);
 }
@@ -162,6 +166,8 @@ void plua_hooks_set(plua_engine *e, pl_conn *c) {
                            .trace = trace ? hook_trace : NULL,
                            .changed = e->db->live ? plua_live_changed : NULL,
                            .poll = watch && watch->poll ? hook_poll : NULL};
+    if (watch && watch->begun)
+        hooks.begun = hook_begun;
     if (watch && watch->row)
         hooks.row = hook_row;
     if (watch && watch->closed)

@@ -89,9 +89,18 @@ static bool too_much(guard *g, int64_t more, size_t size) {
     return size >= LARGE && g->depth > 0 && g->slack == 0 && guard_poll(g) != 0;
 }
 
+/* The mapper does not ask again: what it was refused is final when the next question is
+ * another one. */
+static void accept_refusal(guard *g, int64_t size) {
+    if (g->refused > 0 && g->refused != size && g->depth > 0 && g->slack == 0)
+        guard_kill(g, PERILUNE_EMEMORY);
+}
+
 static void *guarded_alloc(void *ud, void *block, size_t old_size, size_t new_size) {
     guard *g = ud;
     int64_t more = (int64_t)new_size - (block ? (int64_t)old_size : 0);
+    if (more > 0)
+        accept_refusal(g, (int64_t)new_size);
     if (more > 0 && too_much(g, more, new_size))
         return refuse(g, (int64_t)new_size);
     void *p = g->alloc(g->payload, block, block ? old_size : 0, new_size);
@@ -161,6 +170,11 @@ static int watch_poll(void *ud) {
     return g->depth > 0 && guard_poll(g) != 0;
 }
 
+static void watch_begun(void *ud) {
+    guard *g = ud;
+    g->statements++;
+}
+
 static int watch_row(void *ud) {
     guard *g = ud;
     int64_t most = g->limits[PERILUNE_LIMIT_ROWS];
@@ -193,6 +207,7 @@ static void watch_closed(void *ud) {
 void guard_watch(guard *g, lua_State *L, pl_watch *watch) {
     *watch = (pl_watch){.ud = g,
                         .poll = watch_poll,
+                        .begun = watch_begun,
                         .row = watch_row,
                         .opening = watch_opening,
                         .opened = watch_opened,

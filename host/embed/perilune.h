@@ -70,10 +70,10 @@ PERILUNE_API int perilune_version_number(void);
     X(POLICY, -13, "the policy is not valid")
 
 typedef enum perilune_code {
-    PERILUNE_OK = 0,
 #define PERILUNE_CODE(name, number, text) PERILUNE_E##name = (number),
     PERILUNE_ERROR_MAP(PERILUNE_CODE)
 #undef PERILUNE_CODE
+        PERILUNE_OK = 0
 } perilune_code;
 
 /* "MEMORY" and a sentence; "OK" and "no error" for 0; "UNKNOWN" for other numbers. */

@@ -4,7 +4,10 @@
 -- @module perilune.embed
 local embed = {}
 
-local raise = function(...) return require "perilune.core".raise(...) end
+local function raise(...)
+  require "perilune"
+  require "perilune.core".raise(...)
+end
 
 --- Values that the program set, by perilune_set: those of the context in force.
 local function new_vars(state)
@@ -103,11 +106,12 @@ end
 
 --- Rolls back a session; what is noted of it for TRACK_MODIFICATIONS goes.
 local function roll_back(core, session)
-  local d = core.db_table(session.db)
-  local trace, before = d.trace, d.before
-  d.trace, d.before = nil, nil
+  local d, heard = core.db_table(session.db), {}
+  for _, name in ipairs { "trace", "before", "failed", "connected" } do
+    heard[name], d[name] = d[name], nil
+  end
   pcall(session.rollback, session)
-  d.trace, d.before = trace, before
+  for name, listener in pairs(heard) do d[name] = listener end
   if d.changes then d.changes[session] = nil end
 end
 

@@ -91,7 +91,8 @@ end
 -- @treturn Gathering which `stop` ends
 function report.gather(db)
   local self = setmetatable({
-    db = db, sites = {}, by_id = {}, duplicates = {}, since_write = {}, eager = {}, loaded = setmetatable({}, { __mode = "k" }), pending = {},
+    db = db, sites = {}, by_id = {}, duplicates = {}, since_write = {}, eager = {}, pending = {},
+    loaded = setmetatable({}, { __mode = "k" }),
   }, meta)
   self.listener = trace.add(db, function(record)
     if not self.paused then note(self, record) end

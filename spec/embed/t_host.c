@@ -376,6 +376,35 @@ static void row_and_database_limits(void **state) {
     assert_true(stats.memory > 100000 && stats.memory_peak >= stats.memory);
 }
 
+static void counts_statements(void **state) {
+    perilune_host *h = *state;
+    must(h, "p = require 'perilune' db = p.open 'sqlite://'\n"
+            "for i = 1, 10 do db.session:execute(db.text 'select 1'):all() end");
+    perilune_stats stats = {.size = sizeof stats};
+    assert_int_equal(perilune_get_stats(h, &stats), PERILUNE_OK);
+    assert_int_equal(stats.statements, 10);
+    assert_int_equal(stats.rows, 10);
+    must(h, "db.session:execute(db.text 'create table t (a)') db.session:commit()");
+    assert_int_equal(perilune_get_stats(h, &stats), PERILUNE_OK);
+    assert_int_equal(stats.statements, 11);
+}
+
+/* The mapper asks for memory once, where Lua collects and asks again. */
+static void memory_of_the_mapper(void **state) {
+    perilune_host *h = *state;
+    must(h, blog);
+    must(h, "db2 = perilune.open 'sqlite://' U = db2.Model 'U' {\n"
+            "  id = db2.Column{db2.Integer, primary_key = true},\n"
+            "  parent_id = db2.Column{db2.Integer, db2.ForeignKey 'u.id'},\n"
+            "  parent = db2.relationship{'U', remote_side = 'U.id'} } db2:create_all()");
+    must(h, "local a = U{} for i = 1, 20000 do a = U{parent = a} end db2.session:add(a)");
+    perilune_stats stats = {.size = sizeof stats};
+    assert_int_equal(perilune_get_stats(h, &stats), PERILUNE_OK);
+    perilune_limit(h, PERILUNE_LIMIT_MEMORY, stats.memory + (1 << 20), NULL);
+    ends(h, "pcall(function() db2.session:flush() end) ran = true", PERILUNE_EMEMORY);
+    must(h, "assert(ran == nil)");
+}
+
 static void stopped_transaction_rolls_back(void **state) {
     perilune_host *h = *state;
     perilune_value name = text_value("Bob");
@@ -514,6 +543,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(shares_a_database, new_host, free_host),
         cmocka_unit_test_setup_teardown(limits, new_host, free_host),
         cmocka_unit_test_setup_teardown(row_and_database_limits, new_host, free_host),
+        cmocka_unit_test_setup_teardown(counts_statements, new_host, free_host),
+        cmocka_unit_test_setup_teardown(memory_of_the_mapper, new_host, free_host),
         cmocka_unit_test_setup_teardown(stopped_transaction_rolls_back, new_host,
                                         free_host),
         cmocka_unit_test_setup_teardown(endless_listeners, new_host, free_host),

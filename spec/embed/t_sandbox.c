@@ -130,6 +130,10 @@ static void nothing_to_reach(void **state) {
          "assert(p.json.decode '[1]'[1] == 1 and p.date(2026, 1, 2).year == 2026)\n"
          "assert(tostring(p.decimal '1.50') == '1.50' and p.json == db.json)",
          PERILUNE_OK},
+        {"a database that the program does not share",
+         "local ok, e = pcall(require 'perilune.host'.handle, 'x')\n"
+         "assert(not ok and tostring(e):find \"shares no database 'x'\", e)",
+         PERILUNE_OK},
         {"no finalizers",
          "assert(not pcall(setmetatable, {}, {__gc = function() end}))\n"
          "local m = {} setmetatable({}, m) m.__gc = print\n"

@@ -59,7 +59,8 @@ typedef struct pl_change {
 typedef struct pl_conn_hooks {
     void *ud;
     int (*poll)(void *ud);
-    int (*row)(void *ud); /* after each row; not 0 stops the statement likewise */
+    void (*begun)(void *ud); /* a statement of the user's is about to run */
+    int (*row)(void *ud);    /* after each row; not 0 stops the statement likewise */
     void (*closed)(void *ud);
     /* NULL, or why this text is refused (PL_EPERMISSION). May use the database's own
      * handle. */

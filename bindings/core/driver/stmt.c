@@ -361,6 +361,8 @@ static bool begin_run(pl_stmt *s, pl_error *err) {
         if (!s->handle)
             return pl_fail_closed(err) == PL_OK;
     }
+    if (c->hooks.begun && !c->internal)
+        c->hooks.begun(c->hooks.ud);
     c->stats.executed++;
     c->tx.touched = true;
     if (s->counts)
