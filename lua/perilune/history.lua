@@ -450,8 +450,8 @@ end
 
 --- Takes a transaction back by its changeset, which is read from the logs: every row it changed
 -- gets the values it had before. Fails, and changes nothing, when a row has other values by now
--- (StaleDataError) or other rows would refer to one that is taken away (IntegrityError). Part of the session's transaction; it goes
--- on record itself, so that it can be undone, too.
+-- (StaleDataError) or other rows would refer to one that is taken away (IntegrityError). Part of
+-- the session's transaction; it goes on record itself, so that it can be undone, too.
 -- @function Session:undo
 -- @int number of the transaction
 -- @tab[opt] given bind = key of another database
