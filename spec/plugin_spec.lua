@@ -157,6 +157,28 @@ describe("plugins", function()
       assert.equal(1, db.select(other):count())
     end)
 
+    it("takes marked rows out of lists that are loaded, and puts them back, with the commit", function()
+      local user = User.query:one()
+      local post = user.posts[1]
+      session:delete(post)
+      session:flush()
+      assert.equal(2, #user.posts)
+      session:commit()
+      assert.same({ 1, "b" }, { #user.posts, user.posts[1].title })
+      local log = sql_log(db)
+      user.posts[1].title = "c"
+      session:commit()
+      assert.same({ 1, "c" }, { #user.posts, user.posts[1].title })
+      assert.equal(0, log:selects())
+      post:restore()
+      session:commit()
+      assert.equal(2, #user.posts)
+      local new = saved(User { posts = { Post { title = "n" } } })
+      log:clear()
+      assert.equal(1, #new.posts)
+      assert.equal(0, log:selects())
+    end)
+
     it("shows them when asked, and brings them back", function()
       delete "a"
       assert.equal(2, Post.with_deleted():count())

@@ -294,6 +294,7 @@ void plua_collection_end_load(lua_State *L, int idx, plua_collection *c) {
     c->loaded = true;
     c->epoch = c->owner->epoch;
     c->order = c->owner->session ? c->owner->session->order : 0;
+    c->filter = c->owner->session ? c->owner->session->filter : 0;
 }
 
 void plua_collection_ensure(lua_State *L, int idx, plua_collection *c) {
@@ -326,8 +327,10 @@ void plua_collection_settle(lua_State *L, int idx, plua_collection *c) {
     if (!c->owner->session)
         return;
     c->epoch = c->owner->session->epoch;
-    if (!(c->owner->status & PL_OBJ_KEYED)) /* of a new object: nothing was before it */
+    if (!(c->owner->status & PL_OBJ_KEYED)) { /* of a new object: nothing was before it */
         c->order = c->owner->session->order;
+        c->filter = c->owner->session->filter;
+    }
 }
 
 void plua_collection_expire(lua_State *L, int idx, plua_collection *c) {

@@ -18,9 +18,9 @@ typedef struct plua_collection {
     pl_relation *relation;
     pl_object *owner;
     lua_Integer n;
-    uint32_t epoch;   /* of the session when loaded */
-    uint32_t order;   /* the same: see order.h */
-    uint32_t filling; /* number of the run whose rows fill it, or 0 */
+    uint32_t epoch;         /* of the session when loaded */
+    uint32_t order, filter; /* the same: see order.h */
+    uint32_t filling;       /* number of the run whose rows fill it, or 0 */
     bool loaded;
     bool counted; /* counts is up to date */
     bool has_added, has_removed;

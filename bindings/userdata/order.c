@@ -75,6 +75,8 @@ bool plua_collection_current(lua_State *L, int idx, plua_collection *c) {
         return c->loaded;
     if (c->epoch != cell->epoch)
         return false;
+    if (c->filter != cell->filter && c->relation->target->criterion)
+        return false;
     if (c->order == cell->order || !c->relation->args.order_by)
         return true;
     if (!in_order(L, idx, c))
@@ -83,10 +85,31 @@ bool plua_collection_current(lua_State *L, int idx, plua_collection *c) {
     return true;
 }
 
+static bool speaks_of(const pl_node *n, const pl_column *c) {
+    if (n->kind == PL_N_COLUMN && n->ref == c)
+        return true;
+    for (uint32_t i = 0; i < n->nkids; i++)
+        if (n->kids[i] && speaks_of(n->kids[i], c))
+            return true;
+    return false;
+}
+
+/* Whether a column that the criterion speaks of was changed. */
+static bool changes_sight(const pl_object *o, const pl_node *criterion) {
+    for (uint16_t i = 0; i < o->mapper->nslots; i++)
+        if ((o->slots[i].flags & PL_SLOT_CHANGED) && o->mapper->attrs[i].column &&
+            speaks_of(criterion, o->mapper->attrs[i].column))
+            return true;
+    return false;
+}
+
 void plua_order_note(plua_session *s, const pl_object *o) {
-    if (s->order_written ||
-        (pl_object_state(o) != PL_PENDING && !(o->status & PL_OBJ_CHANGED)))
+    bool changed = (o->status & PL_OBJ_CHANGED) != 0;
+    if (pl_object_state(o) != PL_PENDING && !changed)
         return;
-    for (const pl_mapper *m = o->mapper; m; m = m->parent)
+    for (const pl_mapper *m = o->mapper; m; m = m->parent) {
         s->order_written = s->order_written || m->in_order;
+        if (m->criterion && changed && !s->filter_written && (o->status & PL_OBJ_KEYED))
+            s->filter_written = changes_sight(o, m->criterion);
+    }
 }

@@ -5,7 +5,8 @@
 ** The database puts a list in order when it is loaded; in memory it keeps the order that
 ** the script gave it. When a transaction ends in which rows of such lists were written,
 ** the session counts (cell->order), and a list from before is looked at when it is next
-** needed: it is loaded again unless its objects are in the order for certain.
+** needed: it is loaded again unless its objects are in the order for certain. Likewise
+** with models whose rows queries see by a criterion (cell->filter).
 */
 #ifndef PLUA_ORDER_H
 #define PLUA_ORDER_H

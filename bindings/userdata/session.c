@@ -134,6 +134,7 @@ static pl_session_cell *take_cell(lua_State *L) {
         lua_pop(L, 1);
         cell->epoch = cell->birth = 1;
         cell->order = 0;
+        cell->filter = 1;
     }
     return cell;
 }

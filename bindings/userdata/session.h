@@ -59,13 +59,14 @@ typedef struct plua_session {
     bool autoflush;
     bool expire_on_commit;
     bool flushing;
-    bool broken;        /* a flush failed: rollback() must come first */
-    bool raw_writes;    /* a statement past the unit of work changed rows */
-    bool order_written; /* rows of lists in an order were written: order.h */
-    bool revalidate;    /* a transaction ended: see whether the database changed since */
-    pl_begin_mode mode; /* for the next BEGIN */
-    uint32_t tx;        /* serial of the innermost transaction or savepoint */
-    uint32_t tx_outer;  /* of the outermost: objects with tx >= this are new in it */
+    bool broken;         /* a flush failed: rollback() must come first */
+    bool raw_writes;     /* a statement past the unit of work changed rows */
+    bool order_written;  /* rows of lists in an order were written: order.h */
+    bool filter_written; /* and what a criterion tells of rows */
+    bool revalidate;     /* a transaction ended: see whether the database changed since */
+    pl_begin_mode mode;  /* for the next BEGIN */
+    uint32_t tx;         /* serial of the innermost transaction or savepoint */
+    uint32_t tx_outer;   /* of the outermost: objects with tx >= this are new in it */
     uint32_t saved_epoch; /* epoch of values that revalidation may confirm */
     char broken_by[256];  /* message of the flush error */
 } plua_session;

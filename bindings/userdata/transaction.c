@@ -145,7 +145,8 @@ static void next_epoch(plua_session *s) {
     s->saved_epoch = s->cell->epoch;
     s->cell->epoch++;
     s->cell->order += s->order_written;
-    s->order_written = false;
+    s->cell->filter += s->filter_written;
+    s->order_written = s->filter_written = false;
     s->revalidate = true;
 }
 

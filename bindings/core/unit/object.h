@@ -25,10 +25,11 @@ typedef struct pl_object pl_object;
 ** Invariant: birth <= epoch.
 */
 typedef struct pl_session_cell {
-    uint32_t epoch; /* values loaded earlier than this are stale */
-    uint32_t birth; /* instances from before this are detached */
-    uint32_t order; /* lists from before this may be out of order */
-    void *session;  /* the glue's session, NULL when the cell is free */
+    uint32_t epoch;  /* values loaded earlier than this are stale */
+    uint32_t birth;  /* instances from before this are detached */
+    uint32_t order;  /* lists from before this may be out of order, */
+    uint32_t filter; /* and those of models with a criterion may hold others */
+    void *session;   /* the glue's session, NULL when the cell is free */
 } pl_session_cell;
 
 typedef enum pl_state {
