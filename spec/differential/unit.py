@@ -179,13 +179,14 @@ class Program:
         events = []
         for op in program["ops"]:
             torn, inside = self.torn(), self.session.in_nested_transaction()
+            pending = set(self.session.new)
             clinging, circle, former = self.clinging(), self.circle(), self.former(op)
             needed, waiting = self.needed(), self.waiting()
             doomed = self.doomed(needed)
             event = self.guarded(op)
             error = event["result"][1] if event["result"][:1] == ["error"] else None
             failed, undone = error is not None, error is not None or "rollback" in op[0]
-            if (self.lost(op) or self.dragged(former) or (failed and (torn or doomed or self.stale))
+            if (self.lost(op, pending) or self.dragged(former) or (failed and (torn or doomed or self.stale))
                     or self.put_off or (not undone and self.dropped(needed))
                     or self.disordered(waiting)
                     or (op[0] == "delete" and self.left_behind()) or error == "AssertionError"):
@@ -231,6 +232,7 @@ class Program:
     def clinging(self):
         """Whether an object that stays refers to one that is to be deleted."""
         gone = set(self.session.deleted)
+        gone.update(o for o in self.session.dirty if sa.inspect(o).mapper._is_orphan(sa.inspect(o)))
         return any(gone.intersection(self.references(obj))
                    for obj in (self.session if gone else ()) if obj not in gone)
 
@@ -276,11 +278,19 @@ class Program:
         return any(other in self.session and other not in self.references(obj)
                    for obj, other in former)
 
+    def related(self, obj):
+        """What an object refers to, and what its lists have as far as they are loaded."""
+        found = list(self.references(obj))
+        for relation in sa.inspect(obj).mapper.relationships:
+            held = sa.inspect(obj).dict.get(relation.key)
+            found += held if isinstance(held, list) else ()
+        return found
+
     def needed(self):
-        """What objects of the session refer to and a flush is to save."""
+        """What is related to objects of the session and a flush is to save."""
         new = set(self.session.new)
         return [(obj, other) for obj in (self.session if new else ())
-                for other in self.references(obj) if other in new]
+                for other in self.related(obj) if other in new]
 
     @staticmethod
     def doomed(needed):
@@ -289,13 +299,13 @@ class Program:
         return any(s._orphaned_outside_of_session and s.mapper._is_orphan(s) for s in states)
 
     def dropped(self, needed):
-        """Whether a new object has left the session, though one in there refers to it."""
+        """Whether a new object has left the session, though it is related to one in there."""
         return any(self.state(other) == "transient" and obj in self.session and
-                   (sa.inspect(obj).expired or other in self.references(obj))
+                   (sa.inspect(obj).expired or other in self.related(obj))
                    for obj, other in needed)
 
-    def lost(self, op):
-        """Whether an object was put into a relationship and not into the session."""
+    def lost(self, op, pending):
+        """Whether an object was put into a relationship and not into the session, or out of it."""
         word, rest = op[0], op[1:]
         if word == "put":
             pairs = [(rest[0], rest[2])]
@@ -305,8 +315,10 @@ class Program:
             return False
         for names in pairs:
             if all(n in self.vars for n in names):
-                states = {self.state(self.vars[n]) for n in names}
-                if "transient" in states and states & {"pending", "persistent"}:
+                objects = [self.vars[n] for n in names]
+                states = {self.state(o) for o in objects}
+                if "transient" in states and (
+                        states & {"pending", "persistent"} or pending.intersection(objects)):
                     return True
         return False
 
