@@ -508,7 +508,8 @@ static void enqueue(lua_State *L, walk *w) {
     lua_rawseti(L, w->list, ++w->n);
 }
 
-static void enqueue_items(lua_State *L, walk *w, int idx, const plua_collection *c) {
+static void enqueue_items(lua_State *L, walk *w, int idx, const plua_collection *c,
+                          bool unread) {
     lua_getiuservalue(L, idx, PLUA_C_ITEMS);
     for (lua_Integer i = 1; i <= c->n; i++) {
         lua_rawgeti(L, -1, i);
@@ -516,7 +517,8 @@ static void enqueue_items(lua_State *L, walk *w, int idx, const plua_collection 
     }
     lua_pop(L, 1);
     lua_getiuservalue(L, idx, PLUA_C_ADDED);
-    lua_Integer n = c->loaded || !c->has_added ? 0 : (lua_Integer)lua_rawlen(L, -1);
+    bool more = unread && !c->loaded && c->has_added;
+    lua_Integer n = more ? (lua_Integer)lua_rawlen(L, -1) : 0;
     for (lua_Integer i = 1; i <= n; i++) {
         if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA)
             enqueue(L, w);
@@ -526,14 +528,15 @@ static void enqueue_items(lua_State *L, walk *w, int idx, const plua_collection 
     lua_pop(L, 1);
 }
 
-/* What a relationship of the object at idx leads to goes on the work list. */
-static void enqueue_related(lua_State *L, walk *w, int idx, pl_object *o,
-                            pl_relation *r) {
+/* What a relationship of the object at idx leads to goes on the work list, but for expiry
+** what was put into a list that was not read. */
+static void enqueue_related(lua_State *L, walk *w, int idx, pl_object *o, pl_relation *r,
+                            unsigned cascade) {
     plua_relation_peek(L, idx, o, r);
     int top = lua_gettop(L);
     plua_collection *c = plua_test_collection(L, top);
     if (c)
-        enqueue_items(L, w, top, c);
+        enqueue_items(L, w, top, c, cascade != PL_CASCADE_REFRESH);
     else if (lua_isuserdata(L, top)) {
         enqueue(L, w);
         return;
@@ -572,7 +575,7 @@ void plua_relation_reach(lua_State *L, plua_session *s, int idx, unsigned cascad
                 continue;
             if (cascade & PL_CASCADE_DELETE)
                 load_for_delete(L, at, o, r);
-            enqueue_related(L, &w, at, o, r);
+            enqueue_related(L, &w, at, o, r, cascade);
         }
         lua_settop(L, w.list);
     }

@@ -68,6 +68,10 @@ for _, schema in ipairs { "family", "owned", "deleting", "passive_owned" } do
     P(word .. " and a new child (" .. schema .. ")", schema,
       after(known, { "new", "d", "Child", {} }, { "append", "p", "children", "d" }, { "quietly", { { word, "p" }, { "held", "d" }, { "held", "c" } } }, { "commit" }, { "count", "Child" }))
   end
+  for _, word in ipairs { "expire", "refresh" } do
+    P(word .. " and a new child of a list that was not read (" .. schema .. ")", schema,
+      { made, { "add", "p" }, { "flush" }, child, { "quietly", { { word, "p" }, { "held", "c" } } }, { "commit" }, { "count", "Child" }, { "attr", "p", "children" } })
+  end
   P("expire one attribute and what is owned (" .. schema .. ")", schema, after(known, { "expire", "p", "name" }, { "attr", "c", "name" }))
   P("expire what was taken away (" .. schema .. ")", schema, after(known, { "remove", "p", "children", "c" }, { "quietly", { { "expire", "c" } } }, { "flush" }, { "attr", "p", "children" }, { "commit" }, { "count", "Child" }))
   P("expire what was moved (" .. schema .. ")", schema, after(known, { "new", "q", "Parent", {} }, { "add", "q" }, { "flush" }, { "append", "q", "children", "c" }, { "quietly", { { "expire", "c" } } }, { "flush" }, { "attr", "p", "children" }, { "attr", "q", "children" }, { "commit" }, { "count", "Child" }))
