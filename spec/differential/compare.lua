@@ -186,10 +186,13 @@ local function added_up(list, schema)
 end
 
 -- The oracle updates what it has not read, though it may be as it was, and what it has
--- inserted too soon: there may be fewer UPDATEs, but not more.
-local function spare_updates(want, have)
+-- inserted too soon: there may be fewer UPDATEs, but not more, unless it has read eagerly.
+local function spare_updates(want, have, eager)
   for what, n in pairs(want) do
     if what:find "^UPDATE" then want[what] = math.min(n, have[what] or 0) end
+  end
+  for what, n in pairs(eager and have or {}) do
+    if what:find "^UPDATE" then want[what] = n end
   end
 end
 
@@ -207,7 +210,7 @@ local function changes(program, schema, want, have)
   want, have = parsed(want), parsed(have)
   if program.guarded then
     want, have = added_up(want, schema), added_up(have, schema)
-    spare_updates(want, have)
+    spare_updates(want, have, program.eager)
     return shown(want), shown(have)
   end
   local related = references(schema)
@@ -278,10 +281,13 @@ local function deletes(event)
   return false
 end
 
--- Whether one side alone flushed by itself, so that what was to be deleted is gone there.
+-- Whether one side alone flushed by itself, so that what was to be deleted is gone there, or
+-- what was new is there to be deleted.
 local function is_ahead(program, i, want, have)
-  if not program.guarded or not have or settled[program.ops[i][1]] then return false end
-  return want.result[1] ~= "error" and have.result[1] ~= "error" and deletes(want) ~= deletes(have)
+  local word = program.guarded and have and program.ops[i][1]
+  if not word or settled[word] or want.result[1] == "error" or have.result[1] == "error" then return false end
+  if word == "delete" then return (#want.changes == 0) ~= (#have.changes == 0) end
+  return deletes(want) ~= deletes(have)
 end
 
 -- How much was read on each side by what went well on both: a foreign key that fails is

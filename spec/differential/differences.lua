@@ -76,6 +76,7 @@ differences.faults = {
   "a new object stays in the session, though its owner is deleted with all that it owns",
   "new objects that need no other are not inserted in the order in which they were added, "
     .. "because one that did not stay was added before them, or a reference was set to nothing",
+  "an object is deleted with its owner by the database, though it was added again",
   "an object cannot be added, because it still refers to one whose row was deleted",
   "after a rollback of everything from within a savepoint, objects that were new have lost "
     .. "what the savepoint expired",

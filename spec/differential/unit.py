@@ -179,7 +179,7 @@ class Program:
         events = []
         for op in program["ops"]:
             torn, inside = self.torn(), self.session.in_nested_transaction()
-            pending = set(self.session.new)
+            pending, deleted = set(self.session.new), set(self.session.deleted)
             clinging, circle, former = self.clinging(), self.circle(), self.former(op)
             needed, waiting = self.needed(), self.waiting()
             doomed = self.doomed(needed)
@@ -189,7 +189,8 @@ class Program:
             if (self.lost(op, pending) or self.dragged(former) or (failed and (torn or doomed or self.stale))
                     or self.put_off or (not undone and self.dropped(needed))
                     or self.disordered(waiting)
-                    or (op[0] == "delete" and self.left_behind()) or error == "AssertionError"):
+                    or (op[0] == "delete" and self.left_behind())
+                    or (op[0] == "add" and self.spared(deleted)) or error == "AssertionError"):
                 raise Fault(events)
             event["fault"] = (error == "IntegrityError" and clinging) or (
                 error == "CircularDependencyError" and not circle)
@@ -266,6 +267,11 @@ class Program:
         gone = set(self.session.deleted)
         return any(gone.intersection(self.references(obj, owned=True))
                    for obj in (self.session.new if gone else ()))
+
+    def spared(self, deleted):
+        """Whether an object was added again that a deleted one owns: its row may go with that."""
+        gone = set(self.session.deleted)
+        return any(gone.intersection(self.references(obj, owned=True)) for obj in deleted - gone)
 
     def former(self, op):
         """What the objects of an operation refer to that is not in the session."""
