@@ -17,23 +17,17 @@
 
 #include <sqlite3.h>
 
+#include "restrain.h"
 #include "rows.h"
-#include "sqlfunctions.h"
 #include "sqltext.h"
 #include "sqlweight.h"
 
 enum {
-    VALUE_BYTES = 16 << 20,      /* of one value in SQL */
-    VALUE_BYTES_TIMED = 1 << 20, /* where functions must end in time, */
-    TEXT_BYTES_TIMED = 4 << 10,  /* for texts up to here; less in longer ones */
-    COPIES_MOST = 5000,          /* of SELECTs in a statement */
-    TERMS_MOST = 100000,         /* in an expression */
-    JOINS_TIMED = 100,           /* of texts in a statement */
-    CALLS_TIMED = 500, /* of functions in a statement that runs without a loop */
-    CALLS_HEAVY = 10,  /* for one that takes long */
-    OPCODES = 25000,   /* of a statement: bounds compiling, too */
-    LIKE_BYTES = 256,
-    PAGE = 4096
+    COPIES_MOST = 5000,  /* of SELECTs in a statement */
+    TERMS_MOST = 100000, /* in an expression */
+    JOINS_TIMED = 100,   /* of texts in a statement */
+    CALLS_TIMED = 500,   /* of functions in a statement that runs without a loop */
+    CALLS_HEAVY = 10     /* for one that takes long */
 };
 
 /* true for all, or a list of names. */
@@ -59,9 +53,9 @@ struct policy {
     const perilune_value *databases, *functions;
     policy_variable variable;
     void *ud;
-    sqlfunctions asking; /* what functions of SQL ask while they work */
-    int calls;           /* of functions, in the statement being compiled */
-    bool internal;       /* statements of the policy's own are being compiled */
+    restraint *shared; /* handles of the program */
+    int calls;         /* of functions, in the statement being compiled */
+    bool internal;     /* statements of the policy's own are being compiled */
     bool plain;     /* the statement being compiled selects nothing from other tables */
     bool selecting; /* and now it does */
     bool changing;  /* it changes a table */
@@ -78,15 +72,6 @@ policy *policy_new(bool sandbox, unsigned allow, bool readonly) {
         p->write = !sandbox || (allow & PERILUNE_ALLOW_WRITE);
     }
     return p;
-}
-
-void policy_free(policy *p) {
-    if (!p)
-        return;
-    for (size_t i = 0; i < p->nrules; i++)
-        sqlite3_free(p->rules[i].view);
-    free(p->rules);
-    free(p);
 }
 
 /* ---- reading --------------------------------------------------------------------- */
@@ -373,9 +358,13 @@ static int may_call(policy *p, const char *name) {
 
 /* Pragmas that a sandbox may use: to read, to read about a name, for a transaction. */
 static int may_use_pragma(const char *name, const char *argument) {
-    static const char *const plain[] = {"data_version", "schema_version",
-                                        "user_version", "application_id",
-                                        "foreign_keys", NULL};
+    static const char *const plain[] = {"data_version",
+                                        "schema_version",
+                                        "user_version",
+                                        "application_id",
+                                        "foreign_keys",
+                                        "busy_timeout",
+                                        NULL};
     static const char *const named[] = {
         "table_info",       "table_xinfo",       "table_list",
         "index_list",       "index_info",        "index_xinfo",
@@ -441,7 +430,9 @@ static int authorize(void *ud, void *handle, int action, const char *a, const ch
     (void)schema;
     if (p->internal || (!p->sandbox && !changes(action, a)))
         return ALLOW;
-    if (p->guard->depth > 0 && guard_poll(p->guard) != 0)
+    if (p->guard->depth == 0)
+        return ALLOW; /* a statement of the program's, on a handle that it shares */
+    if (guard_poll(p->guard) != 0)
         return DENY;
     switch (action) {
     case SQLITE_SELECT:
@@ -506,34 +497,6 @@ static const char *pragma(void *ud, const char *path, const char *name) {
     return !p->sandbox || harmless ? NULL : "the sandbox may not set this pragma";
 }
 
-static void restrain(policy *p, sqlite3 *db) {
-    const int limits[][2] = {
-        {SQLITE_LIMIT_LENGTH, is_timed(p) ? VALUE_BYTES_TIMED : VALUE_BYTES},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_BYTES},
-        {SQLITE_LIMIT_ATTACHED, 0},
-        {SQLITE_LIMIT_EXPR_DEPTH, 200},
-        {SQLITE_LIMIT_COMPOUND_SELECT, 100},
-        {SQLITE_LIMIT_SQL_LENGTH, is_timed(p) ? 1 << 18 : 1 << 20},
-        {SQLITE_LIMIT_TRIGGER_DEPTH, 50},
-        {SQLITE_LIMIT_VDBE_OP, OPCODES},
-        {SQLITE_LIMIT_WORKER_THREADS, 0}};
-    if (is_timed(p))
-        (void)sqlfunctions_make(db, &p->asking);
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        sqlite3_limit(db, limits[i][0], limits[i][1]);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, NULL);
-    char text[64];
-    int64_t memory = p->guard->limits[PERILUNE_LIMIT_MEMORY];
-    const char *file = sqlite3_db_filename(db, "main");
-    if (memory > 0 && (!file || !*file)) {
-        sqlite3_int64 pages = memory / PAGE + 1;
-        sqlite3_snprintf(sizeof text, text, "PRAGMA max_page_count = %lld", pages);
-        sqlite3_exec(db, text, NULL, NULL, NULL);
-    }
-}
-
 /* ---- rules on rows --------------------------------------------------------------- */
 
 /* perilune_var(name) in SQL: a variable of the context in force. */
@@ -568,17 +531,15 @@ static bool has_reserved(sqlite3 *db) {
 }
 
 static const char *make_views(policy *p, sqlite3 *db) {
-    static const char problem[] = "a rule of the policy cannot be set up";
     bool any = false;
     for (size_t i = 0; i < p->nrules; i++) {
         const rule *r = &p->rules[i];
         if (!r->rows)
             continue;
-        if (!any && (sqlite3_create_function_v2(db, "perilune_var", 1,
-                                                SQLITE_UTF8 | SQLITE_INNOCUOUS, p,
-                                                sql_variable, NULL, NULL, NULL) ||
-                     sqlite3_exec(db, "PRAGMA recursive_triggers = 1", NULL, NULL, NULL)))
-            return problem;
+        if (!any && sqlite3_create_function_v2(db, "perilune_var", 1,
+                                               SQLITE_UTF8 | SQLITE_INNOCUOUS, p,
+                                               sql_variable, NULL, NULL, NULL))
+            return "a rule of the policy cannot be set up";
         if (!any && has_reserved(db))
             return "the database has names that are kept for rules on rows";
         any = true;
@@ -598,13 +559,6 @@ static const char *make_triggers(policy *p, sqlite3 *db) {
             return "a rule on rows is not valid for its table";
     }
     return NULL;
-}
-
-/* Between two looks at the time a statement may run through all of its text, and each
- * part may work on a value as large as values get. */
-static int value_bytes(size_t text) {
-    size_t longer = text / TEXT_BYTES_TIMED + 1;
-    return (int)(VALUE_BYTES_TIMED / longer);
 }
 
 static const char *refuse_text(policy *p, sqlite3 *db, const char *sql, size_t len) {
@@ -628,7 +582,7 @@ static const char *compiling(void *ud, void *handle, const char *sql, size_t len
     p->changing = p->selecting = p->indexing = false;
     p->calls = 0;
     if (is_timed(p))
-        (void)sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, value_bytes(len));
+        restrain_values(handle, len);
     p->internal = true;
     if (p->sandbox && !again)
         why = refuse_text(p, handle, sql, len);
@@ -649,29 +603,55 @@ static const char *view(void *ud, const char *table) {
     return r ? r->view : NULL;
 }
 
+static const char *set_up(policy *p, sqlite3 *db, bool shared) {
+    if (p->sandbox && restrain(db, p->guard, shared ? &p->shared : NULL) != SQLITE_OK)
+        return "the sandbox cannot be set up";
+    const char *why = make_views(p, db);
+    return why ? why : make_triggers(p, db);
+}
+
+/* how: 1 a session takes it again, 2 it is the program's. */
 static const char *opened(void *ud, void *handle, int how) {
     guard *g = ud;
     policy *p = g->policy;
     const char *why = g->watch_opened(ud, handle, how);
-    if (why || how != 0)
+    bool shared = how & 2;
+    if (why || (how & 1) || restrain_has(p->shared, handle))
         return why;
     p->internal = true;
-    if (p->sandbox)
-        restrain(p, handle);
-    sqlite3_exec(handle, "PRAGMA query_only = 0", NULL, NULL, NULL);
-    why = make_views(p, handle);
-    if (!why)
-        why = make_triggers(p, handle);
-    if (p->readonly || sqlite3_db_readonly(handle, "main") == 1)
+    if (!shared)
+        sqlite3_exec(handle, "PRAGMA query_only = 0", NULL, NULL, NULL);
+    why = set_up(p, handle, shared);
+    if (!shared && (p->readonly || sqlite3_db_readonly(handle, "main") == 1))
         sqlite3_exec(handle, "PRAGMA query_only = 1", NULL, NULL, NULL);
     p->internal = false;
     return why;
 }
 
+/* The program's handles are its own again. */
+static void give_back(policy *p) {
+    for (sqlite3 *db; (db = restrain_end(&p->shared));) {
+        for (size_t i = 0; i < p->nrules; i++)
+            if (p->rules[i].rows)
+                rows_drop(db, p->rules[i].view);
+        sqlite3_create_function_v2(db, "perilune_var", 1, SQLITE_UTF8, NULL, NULL, NULL,
+                                   NULL, NULL);
+    }
+}
+
+void policy_free(policy *p) {
+    if (!p)
+        return;
+    give_back(p);
+    for (size_t i = 0; i < p->nrules; i++)
+        sqlite3_free(p->rules[i].view);
+    free(p->rules);
+    free(p);
+}
+
 void policy_watch(policy *p, guard *g, pl_watch *watch, policy_variable variable,
                   void *ud) {
     p->guard = g;
-    p->asking = (sqlfunctions){watch->poll, watch->ud};
     p->variable = variable;
     p->ud = ud;
     g->policy = p;

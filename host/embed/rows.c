@@ -115,13 +115,15 @@ static int make_trigger(sqlite3 *db, size_t i, const char *view, const char *tab
     char *row = row_of(db, table, triggers[i].which);
     int rc = SQLITE_ERROR;
     if (row)
-        rc =
-            run(db, sqlite3_mprintf(
-                        "CREATE TEMP TRIGGER \"%w %s\" %s ON main.\"%w\" WHEN NOT EXISTS "
-                        "(SELECT 1 FROM (SELECT %s) WHERE (%s)) BEGIN SELECT RAISE(%s); "
-                        "END",
-                        view, triggers[i].name, triggers[i].when, table, row, condition,
-                        triggers[i].action));
+        rc = run(
+            db,
+            sqlite3_mprintf(
+                "CREATE TEMP TRIGGER \"%w %s\" %s ON main.\"%w\" WHEN perilune_active() "
+                "AND NOT EXISTS (SELECT 1 FROM (SELECT %s) WHERE (%s)) BEGIN SELECT "
+                "RAISE(%s); "
+                "END",
+                view, triggers[i].name, triggers[i].when, table, row, condition,
+                triggers[i].action));
     sqlite3_free(row);
     return rc;
 }
@@ -146,4 +148,12 @@ int rows_make_triggers(sqlite3 *db, const char *view, const char *table,
         rc = run(db, sqlite3_mprintf("CREATE TEMP TABLE \"%w" MARK "\" (made)", view));
     sqlite3_free(condition);
     return rc;
+}
+
+void rows_drop(sqlite3 *db, const char *view) {
+    for (size_t i = 0; i < TRIGGERS; i++)
+        (void)run(db, sqlite3_mprintf("DROP TRIGGER IF EXISTS temp.\"%w %s\"", view,
+                                      triggers[i].name));
+    (void)run(db, sqlite3_mprintf("DROP TABLE IF EXISTS temp.\"%w" MARK "\"", view));
+    (void)run(db, sqlite3_mprintf("DROP VIEW IF EXISTS temp.\"%w\"", view));
 }

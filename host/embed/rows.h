@@ -35,6 +35,9 @@ bool rows_has_triggers(struct sqlite3 *db, const char *view);
 int rows_make_triggers(struct sqlite3 *db, const char *view, const char *table,
                        const char *condition);
 
+/* Takes view and triggers away. */
+void rows_drop(struct sqlite3 *db, const char *view);
+
 /* Whether a column belongs to the primary key of a table. */
 bool rows_is_key(struct sqlite3 *db, const char *table, const char *column);
 

@@ -67,10 +67,23 @@ static void make_other(const char *path) {
     sqlite3_close(db);
 }
 
+static void open_host(world *w) {
+    perilune_config c;
+    perilune_config_init(&c);
+    c.policy = w->policy;
+    if (perilune_host_new(&w->host, &c) != PERILUNE_OK)
+        fail_msg("%s", perilune_error_of(w->host)->message);
+    perilune_value file = {PERILUNE_TEXT, strlen(w->file), {.text = w->file}};
+    assert_int_equal(perilune_set(w->host, "file", &file), PERILUNE_OK);
+    perilune_value other = {PERILUNE_TEXT, strlen(w->other), {.text = w->other}};
+    assert_int_equal(perilune_set(w->host, "other", &other), PERILUNE_OK);
+    if (perilune_run_string(w->host, "app", program, strlen(program), 0, NULL, NULL))
+        fail_msg("%s", perilune_error_of(w->host)->message);
+}
+
 static int open_with(void **state, const char *more) {
     world *w = calloc(1, sizeof *w);
     char text[900];
-    perilune_config c;
     snprintf(w->folder, sizeof w->folder, "/tmp/perilune_XXXXXX");
     assert_non_null(mkdtemp(w->folder));
     snprintf(w->file, sizeof w->file, "%s/x.db", w->folder);
@@ -88,16 +101,7 @@ static int open_with(void **state, const char *more) {
         "    update = {'name', 'tenant'}, delete = true, rows = 'tenant = :tenant' } } }",
         w->file, w->other, more);
     write_file(w->policy, text);
-    perilune_config_init(&c);
-    c.policy = w->policy;
-    if (perilune_host_new(&w->host, &c) != PERILUNE_OK)
-        fail_msg("%s", perilune_error_of(w->host)->message);
-    perilune_value file = {PERILUNE_TEXT, strlen(w->file), {.text = w->file}};
-    assert_int_equal(perilune_set(w->host, "file", &file), PERILUNE_OK);
-    perilune_value other = {PERILUNE_TEXT, strlen(w->other), {.text = w->other}};
-    assert_int_equal(perilune_set(w->host, "other", &other), PERILUNE_OK);
-    if (perilune_run_string(w->host, "app", program, strlen(program), 0, NULL, NULL))
-        fail_msg("%s", perilune_error_of(w->host)->message);
+    open_host(w);
     *state = w;
     return 0;
 }
@@ -338,6 +342,70 @@ static void functions(void **state) {
               "refused 'select * from sqlite_stmt' refused 'select * from dbstat'");
 }
 
+static const char shared_text[] =
+    "local d = require 'perilune'.open('sqlite://',\n"
+    "  {handle = require 'perilune.host'.handle 'main'})\n"
+    "local U = d.Model 'User' { id = d.Column{d.Integer, primary_key = true},\n"
+    "  tenant = d.Column{d.Integer}, name = d.Column{d.Text} }\n"
+    "assert(U.query:count() == 2)\n"
+    "local function no(q) assert(not pcall(d.session.execute, d.session, d.text(q)), q) "
+    "end\n"
+    "no 'select * from user' no 'select zeroblob(20000000)' no \"attach ':memory:' as "
+    "x\"\n"
+    "no \"insert into user values (8, 2, 'a', 'b')\"\n"
+    "U.query:get(1).name = 'Anne' d.session:commit() d.session:close()";
+
+/* Several databases over one handle: none goes without rules when another ends. */
+static void shared_twice(void **state) {
+    world *w = *state;
+    static const char text[] =
+        "local open = require 'perilune'.open\n"
+        "local function new()\n"
+        "  local h = require 'perilune.host'.handle 'main'\n"
+        "  local d = open('sqlite://', {handle = h})\n"
+        "  return d.session, function(q) return d.session:scalar(d.text(q)) end, d\n"
+        "end\n"
+        "local sql = 'select secret from \"user (rows)\"'\n"
+        "local s1, q1, d1 = new() local s2, q2, d2 = new()\n"
+        "local function check(q)\n"
+        "  assert(q(sql) == nil and not pcall(q, 'select secret from user'))\n"
+        "  assert(not pcall(q, 'select count(*) from main.user'))\n"
+        "end\n"
+        "check(q1) check(q2) check(q1) s1:rollback() s2:rollback()\n"
+        "s2:close() d2.engine:dispose() check(q1) s1:rollback()\n"
+        "local s3, q3, d3 = new() check(q3) s3:rollback()\n"
+        "s1:close() d1.engine:dispose() check(q3) s3:rollback()";
+    assert_int_equal(perilune_share(w->host, "main", w->db), PERILUNE_OK);
+    as_tenant(w, 1, text);
+}
+
+/* A handle of the program: ruled while a script runs, and given back as it was. */
+static void shared(void **state) {
+    world *w = *state;
+    int attached = sqlite3_limit(w->db, SQLITE_LIMIT_ATTACHED, -1);
+    int length = sqlite3_limit(w->db, SQLITE_LIMIT_LENGTH, -1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(perilune_share(w->host, "main", w->db), PERILUNE_OK);
+        as_tenant(w, 1, shared_text);
+        as_tenant(w, 1, shared_text);
+        assert_int_equal(sqlite3_exec(w->db,
+                                      "UPDATE user SET tenant = 3 - tenant WHERE id < 3;"
+                                      "UPDATE user SET tenant = 3 - tenant WHERE id < 3",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(
+            count(w, "SELECT count(*) FROM user WHERE tenant = 2 AND id = 2"), 1);
+        perilune_host_free(w->host);
+        assert_int_equal(count(w, "SELECT count(*) FROM sqlite_temp_schema"), 0);
+        assert_int_equal(count(w, "PRAGMA recursive_triggers"), 0);
+        assert_int_equal(sqlite3_limit(w->db, SQLITE_LIMIT_ATTACHED, -1), attached);
+        assert_int_equal(sqlite3_limit(w->db, SQLITE_LIMIT_LENGTH, -1), length);
+        open_host(w);
+    }
+    assert_int_equal(count(w, "SELECT instr('abc', 'c')"), 3);
+    assert_int_equal(count(w, "SELECT count(*) FROM user WHERE name = 'Anne'"), 1);
+}
+
 static void changes(void **state) {
     world *w = *state;
     as_tenant(w, 1,
@@ -375,6 +443,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(references, open_world, close_world),
         cmocka_unit_test_setup_teardown(cascades, open_world, close_world),
         cmocka_unit_test_setup_teardown(functions, open_world, close_world),
+        cmocka_unit_test_setup_teardown(shared_twice, open_world, close_world),
+        cmocka_unit_test_setup_teardown(shared, open_world, close_world),
         cmocka_unit_test_setup_teardown(changes, open_world, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

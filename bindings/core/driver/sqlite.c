@@ -122,6 +122,7 @@ static pl_code sqlite_prepare(void *p, const char *sql, size_t len, bool keep, v
     const char *tail = sql;
     *out = NULL;
     *used = 0;
+    pl_sqlite_claim(db);
     if (len > INT32_MAX)
         return pl_fail(err, PL_EDATA, "the SQL text is too long");
     unsigned flags = keep ? SQLITE_PREPARE_PERSISTENT : 0;
@@ -167,6 +168,7 @@ static pl_code sqlite_bind(void *p, void *stmt, int i, const pl_slot *v, pl_erro
 }
 
 static pl_step sqlite_step(void *db, void *stmt, pl_error *err) {
+    pl_sqlite_claim(db);
     int rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW)
         return PL_STEP_ROW;

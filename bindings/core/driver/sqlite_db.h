@@ -66,6 +66,9 @@ void pl_sqlite_close(void *db);
 void pl_sqlite_set_hooks(void *db, const pl_conn_hooks *hooks);
 void pl_sqlite_set_busy(pl_sqlite *db, int timeout);
 void pl_sqlite_unhook(pl_sqlite *db);
+/* Before a statement is used: another connection of an adopted handle may have put its
+ * hooks in the place of this one's, or taken them out. */
+void pl_sqlite_claim(pl_sqlite *db);
 /* Waits a moment, `count` times before; false when the time is over or poll says stop. */
 bool pl_sqlite_wait(pl_sqlite *db, int count);
 pl_code pl_sqlite_function_new(void *db, const char *name, int nargs, bool deterministic,

@@ -118,7 +118,7 @@ static void on_update(void *p, int op, const char *schema, const char *table,
 
 static int on_commit(void *p) {
     pl_sqlite *db = p;
-    return db->hooks.committing(db->hooks.ud);
+    return db->hooks.committing ? db->hooks.committing(db->hooks.ud) : 0;
 }
 
 static void on_rollback(void *p) {
@@ -167,6 +167,21 @@ static void bring_to(pl_sqlite *db, unsigned wanted) {
     db->installed = wanted;
 }
 
+/* A handle that may have several connections, each with an authorizer. */
+static bool is_guarded(const pl_sqlite *db) {
+    return db->shared && db->hooks.authorize;
+}
+
+/* SQLite tells whose commit hook it has, and no more: that stands for the others. Setting
+ * the authorizer has every statement prepared again under it. */
+void pl_sqlite_claim(pl_sqlite *db) {
+    if (!is_guarded(db) || sqlite3_commit_hook(db->handle, on_commit, db) == db)
+        return;
+    unsigned wanted = db->installed;
+    db->installed &= PL_ON_BUSY;
+    bring_to(db, wanted);
+}
+
 void pl_sqlite_set_hooks(void *p, const pl_conn_hooks *hooks) {
     pl_sqlite *db = p;
     pl_conn_hooks none = {.ud = NULL};
@@ -174,7 +189,7 @@ void pl_sqlite_set_hooks(void *p, const pl_conn_hooks *hooks) {
     bring_to(db, (db->installed & PL_ON_BUSY) | (db->hooks.poll ? PL_ON_PROGRESS : 0u) |
                      (db->hooks.authorize ? PL_ON_AUTHORIZE : 0u) |
                      (db->hooks.changed ? PL_ON_CHANGED : 0u) |
-                     (db->hooks.committing ? PL_ON_COMMIT : 0u) |
+                     (db->hooks.committing || is_guarded(db) ? PL_ON_COMMIT : 0u) |
                      (db->hooks.rolled_back ? PL_ON_ROLLBACK : 0u));
 }
 
