@@ -169,15 +169,15 @@ describe("a session", function()
     end)
 
     it("a deleted object can be read, also when it was expired", function()
-      local users = { saved "a", saved "b" }
-      for _, user in ipairs(users) do
+      local both = { saved "a", saved "b" }
+      for _, user in ipairs(both) do
         session:delete(user)
         session:flush()
         session:rollback()
       end
-      for _, user in ipairs(users) do session:delete(user) end
+      for _, user in ipairs(both) do session:delete(user) end
       session:commit()
-      for i, user in ipairs(users) do
+      for i, user in ipairs(both) do
         assert.same({ "detached", ("ab"):sub(i, i) }, { state(user), user.name })
       end
       local gone = saved "gone"
