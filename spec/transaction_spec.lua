@@ -23,6 +23,41 @@ describe("a transaction", function()
   local function saved(name) return users.saved(session, User, name) end
   local function names() return users.names(session) end
 
+  describe("that the database has ended by itself", function()
+    it("does not commit, so that nothing is lost in silence", function()
+      local user = saved "a"
+      session:execute(db.text [[CREATE TRIGGER t BEFORE UPDATE ON user WHEN new.name = 'no'
+        BEGIN SELECT raise(ROLLBACK, 'no'); END]])
+      session:commit()
+      user.age = 3
+      session:flush()
+      raised(function() session:execute(db.text "UPDATE user SET name = 'no'") end)
+      raised("OperationalError", function() session:commit() end)
+      session:rollback()
+      assert.is_nil(user.age)
+      user.age = 4
+      session:commit()
+      assert.equal(4, session:scalar(db.text "SELECT age FROM user"))
+    end)
+
+    it("is told by a failing flush as well", function()
+      local user = saved "a"
+      session:execute(db.text [[CREATE TRIGGER t BEFORE UPDATE ON user WHEN new.name = 'no'
+        BEGIN SELECT raise(ROLLBACK, 'no'); END]])
+      session:commit()
+      local other = User { name = "b" }
+      session:add(other)
+      session:flush()
+      user.name = "no"
+      raised(function() session:commit() end)
+      session:rollback()
+      assert.same({ "a", "transient" }, { user.name, state(other) })
+      session:add(other)
+      session:commit()
+      assert.same({ "a", "b" }, names())
+    end)
+  end)
+
   describe("commit", function()
     it("of nothing runs no statement that writes", function()
       session:commit()
@@ -318,6 +353,7 @@ describe("a transaction", function()
 
     it("a refresh of named attributes reads these", function()
       local user = saved "a"
+      assert.equal("a", user.name)
       session:execute(db.text "UPDATE user SET name = 'b', age = 4")
       session:refresh(user, { "age" })
       assert.same({ "a", 4 }, { user.name, user.age })

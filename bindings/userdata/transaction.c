@@ -172,8 +172,12 @@ static pl_code rollback_bind(lua_State *L, plua_bind *b) {
 
 /* Commits the transaction of a connection; what it changed goes to the list at `told`. */
 static void commit_bind(lua_State *L, plua_session *s, plua_bind *b, int told) {
-    if (!b->conn || !pl_conn_in_transaction(b->conn))
+    if (!b->conn || !s->in_transaction)
         return;
+    if (!pl_conn_in_transaction(b->conn)) { /* there is none, or the database ended it */
+        plua_check(L, pl_conn_commit(b->conn, plua_err(L)));
+        return;
+    }
     plua_history_end(L, b);
     bool wrote = pl_conn_has_written(b->conn);
     plua_check(L, pl_conn_commit(b->conn, plua_err(L)));
