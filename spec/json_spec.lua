@@ -149,3 +149,81 @@ for line in sys.stdin:
     for _, line in ipairs(lines) do assert.equal(line, json.encode(json.decode(line))) end
   end)
 end)
+
+describe("a JSON value that a script keeps", function()
+  local db, session, Doc, doc
+
+  before_each(function()
+    db = perilune.open "sqlite://"
+    session = db.session
+    Doc = db.Model "Doc" {
+      id = db.Column { db.Integer, primary_key = true },
+      data = db.Column { db.JSON },
+      n = db.Column { db.Integer },
+    }
+    db:create_all()
+    doc = Doc { data = { x = 1 } }
+    session:add(doc)
+    session:commit()
+  end)
+
+  after_each(function() db:close() end)
+
+  local function stored() return session:scalar(db.text "SELECT data FROM doc") end
+
+  it("is watched until the commit, however many flushes come before", function()
+    local data = doc.data
+    for x = 2, 5 do
+      data.x, doc.n = x, x
+      session:flush()
+    end
+    data.x = 6
+    session:commit()
+    assert.equal('{"x": 6}', stored())
+    assert.equal(6, doc.data.x)
+  end)
+
+  it("of a new object is watched as well", function()
+    local other = Doc { data = { y = 1 } }
+    session:add(other)
+    session:flush()
+    local data = other.data
+    data.y = 2
+    session:flush()
+    data.y = 3
+    session:commit()
+    assert.equal('{"y": 3}', session:scalar(db.text "SELECT data FROM doc WHERE id = 2"))
+  end)
+
+  it("keeps no object alive beyond the commit", function()
+    local weak = setmetatable({}, { __mode = "v" })
+    for i = 1, 3 do
+      local one = Doc { data = { i = i } }
+      session:add(one)
+      session:flush()
+      one.data.i = i + 1
+      weak[i] = one
+    end
+    session:commit()
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(weak))
+    assert.equal('{"i": 4}', session:scalar(db.text "SELECT data FROM doc WHERE id = 4"))
+  end)
+
+  it("is what the row has after a rollback", function()
+    doc.data.x = 2
+    session:flush()
+    doc.data.x = 3
+    session:rollback()
+    assert.equal(1, doc.data.x)
+    session:begin_nested(function(savepoint)
+      doc.data.x = 4
+      session:flush()
+      savepoint:rollback()
+    end)
+    assert.equal(1, doc.data.x)
+    session:commit()
+    assert.equal('{"x": 1}', stored())
+  end)
+end)

@@ -141,3 +141,24 @@ void plua_session_unpin(lua_State *L, plua_session *s, pl_object *o) {
     lua_pop(L, 1);
     o->pin = 0;
 }
+
+void plua_session_unpin_all(lua_State *L, plua_session *s) {
+    if (s->npins == 0)
+        return;
+    int top = lua_gettop(L);
+    plua_push_session_ud(L, s);
+    lua_getiuservalue(L, -1, 1);
+    lua_rawgeti(L, -1, PLUA_S_PINS);
+    for (lua_Integer i = 1; i <= s->npins; i++) {
+        if (lua_rawgeti(L, -1, i) == LUA_TUSERDATA) {
+            pl_object *o = lua_touserdata(L, -1);
+            o->pin = 0;
+            o->status &= ~(uint32_t)PL_OBJ_MODIFIED;
+        }
+        lua_pop(L, 1);
+    }
+    s->npins = 0;
+    lua_newtable(L);
+    lua_rawseti(L, top + 2, PLUA_S_PINS);
+    lua_settop(L, top);
+}

@@ -30,8 +30,12 @@ void plua_identity_clear(lua_State *L, const plua_session *s);
 typedef void (*plua_each_object)(lua_State *L, plua_session *s, int idx, pl_object *o);
 void plua_session_each(lua_State *L, plua_session *s, plua_each_object fn);
 
-/* Keeps the object at idx alive until the next flush. [-0, +0, m] */
+/* Keeps the object at idx alive until the next flush, or with a JSON value that may be
+** changed in place until the next commit. [-0, +0, m] */
 void plua_session_pin(lua_State *L, plua_session *s, int idx, pl_object *o);
 void plua_session_unpin(lua_State *L, plua_session *s, pl_object *o);
+
+/* After a commit: none has anything to write. [-0, +0, m] */
+void plua_session_unpin_all(lua_State *L, plua_session *s);
 
 #endif

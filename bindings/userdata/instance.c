@@ -297,7 +297,7 @@ void plua_instance_set_slot(lua_State *L, int idx, pl_object *o, uint16_t slot, 
     lua_settop(L, val - 1);
 }
 
-/* JSON: the decoded value is made once and watched for changes until the next flush. */
+/* JSON: the decoded value is made once and watched for changes until the next commit. */
 static void push_json(lua_State *L, int idx, pl_object *o, uint16_t slot) {
     const pl_attr *a = &o->mapper->attrs[slot];
     plua_state_table(L, idx, o);

@@ -12,6 +12,7 @@
 #include "userdata/transaction.h"
 #include "userdata/event.h"
 #include "userdata/history.h"
+#include "userdata/identity.h"
 #include "userdata/undo.h"
 
 #include <string.h>
@@ -223,6 +224,7 @@ void plua_session_commit(lua_State *L, plua_session *s) {
     }
     for (int i = 0; i < s->nbinds; i++)
         commit_bind(L, s, &s->binds[i], told);
+    plua_session_unpin_all(L, s); /* what the flush left has nothing to write */
     detach_deleted(L, s);
     bool worked = s->in_transaction;
     end_transaction(s);

@@ -329,7 +329,7 @@ static void settle_object(plua_unit *u, int idx, pl_object *o) {
     o->status &= ~(uint32_t)PL_OBJ_IN_FLUSH;
     if (doomed)
         o->status |= PL_OBJ_DELETING;
-    if (o->status & (PL_OBJ_DELETING | PL_OBJ_CHANGED))
+    if (o->status & (PL_OBJ_DELETING | PL_OBJ_CHANGED | PL_OBJ_JSON))
         plua_session_pin(u->L, u->s, idx, o);
 }
 
