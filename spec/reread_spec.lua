@@ -161,6 +161,87 @@ describe("after a commit", function()
     end)
   end)
 
+  describe("within the next transaction,", function()
+    local User, Post, users
+
+    before_each(function()
+      User = db.Model "User" {
+        id = db.Column { db.Integer, primary_key = true },
+        n = db.Column { db.Integer },
+        posts = db.relationship { "Post", backref = "user" },
+      }
+      Post = db.Model "Post" {
+        id = db.Column { db.Integer, primary_key = true },
+        user_id = db.Column { db.Integer, db.ForeignKey "user.id" },
+      }
+      db:create_all()
+      session:add_all { User { n = 1, posts = { Post {} } }, User { n = 1 } }
+      session:commit()
+      users = User.query:order_by(User.id):all()
+      for _, user in ipairs(users) do assert.same({ 1, 2 - user.id }, { user.n, #user.posts }) end
+      session:commit()
+    end)
+
+    local function write()
+      session:execute(db.text "UPDATE user SET n = 9")
+      session:execute(db.text "INSERT INTO post (user_id) VALUES (2)")
+    end
+
+    it("raw SQL that it begins with is seen", function()
+      write()
+      assert.same({ 9, 9 }, { users[1].n, users[2].n })
+      assert.equal(1, #users[2].posts)
+    end)
+
+    it("rows that bulk_insert begins it with are seen", function()
+      session:bulk_insert(Post, { { user_id = 2 } })
+      assert.equal(1, #users[2].posts)
+    end)
+
+    it("rows that were given a key only are in the lists", function()
+      session:add(Post { user_id = 2 })
+      session:flush()
+      assert.equal(1, #users[2].posts)
+    end)
+
+    it("what a trigger did is seen", function()
+      session:execute(db.text [[CREATE TRIGGER t AFTER INSERT ON post BEGIN
+        UPDATE user SET n = n + 1 WHERE id = new.user_id; END]])
+      session:commit()
+      assert.same({ 1, 1 }, { users[1].n, #users[1].posts })
+      session:commit()
+      session:add(Post { user_id = 1 })
+      session:flush()
+      assert.equal(2, users[1].n)
+    end)
+
+    it("what was loaded in it stays as it is", function()
+      assert.equal(2, #User.query:all())
+      session:execute(db.text "UPDATE user SET n = 9")
+      assert.equal(0, log:during(function() assert.same({ 1, 1 }, { users[1].n, users[2].n }) end))
+      session:commit()
+      assert.same({ 9, 9 }, { users[1].n, users[2].n })
+    end)
+
+    it("what was written in a savepoint is forgotten with it", function()
+      local savepoint = session:begin_nested()
+      write()
+      session:refresh(users[1])
+      session:refresh(users[2])
+      assert.same({ 9, 9, 1 }, { users[1].n, users[2].n, #users[2].posts })
+      savepoint:rollback()
+      assert.same({ 1, 1, 0 }, { users[1].n, users[2].n, #users[2].posts })
+      savepoint = session:begin_nested()
+      User.query:update { n = 8 }
+      assert.equal(8, users[1].n)
+      savepoint:rollback()
+      assert.equal(1, users[1].n)
+      users[1].n = 8
+      session:commit()
+      assert.equal(8, raw "SELECT n FROM user WHERE id = 1")
+    end)
+  end)
+
   it("a new list keeps its order until the next, however many were before it", function()
     local Parent = db.Model "Parent" {
       id = db.Column { db.Integer, primary_key = true },

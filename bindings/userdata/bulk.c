@@ -258,7 +258,7 @@ static void begin_keys(lua_State *L, plua_session *s, feed *f) {
 static int64_t run(lua_State *L, plua_session *s, feed *f) {
     int64_t count;
     const pl_table *t = f->mt->table;
-    pl_conn *conn = plua_session_conn(L, s, plua_engine_of(t), true);
+    pl_conn *conn = plua_session_conn_past(L, s, plua_engine_of(t));
     pl_code code = pl_bulk_insert(conn, &pl_dialect_sqlite, t, f->columns,
                                   (size_t)f->ncolumns, next_row, f, &count, plua_err(L));
     if (code != PL_OK) {
@@ -266,7 +266,6 @@ static int64_t run(lua_State *L, plua_session *s, feed *f) {
         pl_blame_statement(f->m->registry, PL_FLUSH_INSERT, t->name, &plua_rt(L)->err);
     }
     plua_check(L, code);
-    s->raw_writes = true; /* the rows may belong into lists that are loaded */
     return count;
 }
 

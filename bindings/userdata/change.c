@@ -229,7 +229,8 @@ int plua_query_update(lua_State *L) {
     expand_values(L, m);
     push_affected(L, s, m, 1, 0);
     lua_Integer n = run_update(L, s, m, stmt);
-    s->raw_writes = s->raw_writes || n > 0;
+    if (n > 0)
+        plua_session_past(s);
     size_t known = lua_rawlen(L, 3);
     for (size_t i = 1; i <= known; i++) {
         lua_rawgeti(L, 3, (lua_Integer)i);
@@ -250,7 +251,7 @@ int plua_query_delete(lua_State *L) {
     plua_session *s = begin(L, stmt);
     push_affected(L, s, m, 1, 0);
     lua_Integer n = run_delete(L, s, m, stmt);
-    s->raw_writes = true;
+    plua_session_past(s);
     size_t known = lua_rawlen(L, 2);
     for (size_t i = 1; i <= known; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i);

@@ -93,8 +93,10 @@ static void begin_text(lua_State *L, plua_cursor *c, plua_engine *e,
     c->conn = plua_session_connect(L, c->s, e);
     prepare(L, c, compiled);
     bool write = !pl_stmt_readonly(c->stmt);
-    (void)plua_session_conn(L, c->s, e, write);
-    c->s->raw_writes = c->s->raw_writes || write;
+    if (write)
+        (void)plua_session_conn_past(L, c->s, e);
+    else
+        (void)plua_session_conn(L, c->s, e, false);
 }
 
 plua_cursor *plua_cursor_open_on(lua_State *L, plua_session *s, plua_engine *e, int stmt,

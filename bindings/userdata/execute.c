@@ -737,7 +737,7 @@ static lua_Integer execute(lua_State *L, plua_session *s) {
     if (r->cursor->compiled->kind != PL_S_SELECT &&
         pl_stmt_column_count(r->cursor->stmt) == 0) {
         lua_Integer changed = (lua_Integer)plua_cursor_finish(L, r->cursor);
-        s->raw_writes = true;
+        plua_session_past(s);
         if (changes)
             plua_change_end(L, s, changes, 2, known, 0);
         lua_settop(L, base);
@@ -746,8 +746,8 @@ static lua_Integer execute(lua_State *L, plua_session *s) {
             plua_change_inserted(L, 2, pl_conn_last_id(r->cursor->conn));
         return changed;
     }
-    if (r->cursor->compiled->kind != PL_S_SELECT)
-        s->raw_writes = s->raw_writes || !pl_stmt_readonly(r->cursor->stmt);
+    if (r->cursor->compiled->kind != PL_S_SELECT && !pl_stmt_readonly(r->cursor->stmt))
+        plua_session_past(s);
     lua_Integer n = collect(L, r, LUA_MAXINTEGER);
     if (changes)
         plua_change_end(L, s, changes, 2, known, lua_gettop(L));

@@ -63,6 +63,7 @@ typedef struct plua_session {
     bool raw_writes;     /* a statement past the unit of work changed rows */
     bool order_written;  /* rows of lists in an order were written: order.h */
     bool filter_written; /* and what a criterion tells of rows */
+    bool raw_statements; /* one of the script's did */
     bool revalidate;     /* a transaction ended: see whether the database changed since */
     pl_begin_mode mode;  /* for the next BEGIN */
     uint32_t tx;         /* serial of the innermost transaction or savepoint */
@@ -108,6 +109,14 @@ pl_conn *plua_session_connect(lua_State *L, plua_session *s, plua_engine *e);
 /* Begins (lazily) and gives the connection of an engine; raises. `write`: going to write.
  */
 pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool write);
+
+/* A statement past the unit of work is to be run, or was. */
+static inline void plua_session_past(plua_session *s) {
+    s->raw_writes = s->raw_statements = true;
+}
+
+/* The same for a statement that writes past the unit of work. */
+pl_conn *plua_session_conn_past(lua_State *L, plua_session *s, plua_engine *e);
 
 /* Adds a transient or detached object and what cascades from it. [-0, +0, v] */
 void plua_session_add(lua_State *L, plua_session *s, int idx);

@@ -46,7 +46,7 @@ static void revalidate(plua_session *s, plua_bind *b) {
         b->aftermaths == aftermaths && !s->raw_writes)
         s->cell->epoch = s->saved_epoch;
     s->revalidate = false;
-    s->raw_writes = false;
+    s->raw_writes = s->raw_statements = false;
     b->version = version;
     b->writes = writes;
     b->aftermaths = aftermaths;
@@ -108,6 +108,13 @@ pl_conn *plua_session_conn(lua_State *L, plua_session *s, plua_engine *e, bool w
     if (write)
         plua_history_begin(L, s, b);
     return b->conn;
+}
+
+pl_conn *plua_session_conn_past(lua_State *L, plua_session *s, plua_engine *e) {
+    plua_session_past(s); /* so that a transaction which begins now confirms nothing */
+    pl_conn *conn = plua_session_conn(L, s, e, true);
+    plua_session_past(s);
+    return conn;
 }
 
 void plua_transaction_begin(lua_State *L, plua_session *s, pl_begin_mode mode) {

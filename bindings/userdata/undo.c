@@ -308,4 +308,6 @@ void plua_undo_nested(lua_State *L, plua_session *s) {
             plua_instance_expire(L, lua_gettop(L), o);
     }
     lua_settop(L, record - 1);
+    if (s->raw_statements) /* what was undone with the savepoint may have been read */
+        s->cell->epoch++;
 }

@@ -474,14 +474,19 @@ static void flush_engine(lua_State *L, plua_session *s, plua_engine *e) {
                             .committed = hook_committed,
                             .warn = hook_warn};
     plua_many_begin(&u, &hooks);
+    bool begins = !s->in_transaction, raw = s->raw_writes;
     pl_conn *conn = plua_session_conn(L, s, e, true);
     uint64_t before = pl_conn_write_count(conn);
+    uint64_t aftermaths = pl_conn_aftermath_count(conn);
     begin_unit(L, s, &u, conn, &hooks);
     collect(&u);
     check_unit(&u, pl_flush_plan(u.f, plua_err(L)));
     mark_members(&u);
     check_unit(&u, pl_flush_run(u.f, plua_err(L)));
     plua_session_wrote(s, conn, before);
+    if (begins &&
+        ((s->raw_writes && !raw) || pl_conn_aftermath_count(conn) != aftermaths))
+        s->cell->epoch++; /* what was confirmed when it began may not be so any more */
     pl_flush_free(u.f);
     *(pl_flush **)lua_touserdata(L, u.pins - 1) = NULL;
     lua_settop(L, top);
