@@ -340,13 +340,13 @@ describe("a transaction", function()
     end)
 
     it("keeps a deletion that was not flushed", function()
-      local user, other = saved "a", saved "b"
+      local user, second = saved "a", saved "b"
       session:delete(user)
       session:expire(user)
       session:commit()
       assert.same({ "b" }, names())
-      session:delete(other)
-      raised("InvalidRequestError", session.refresh, session, other)
+      session:delete(second)
+      raised("InvalidRequestError", session.refresh, session, second)
       session:commit()
       assert.same({}, names())
     end)
