@@ -261,7 +261,8 @@ differences.declared = {
     reason = "what expired is read again without what relates to it, which is read when needed",
   },
   {
-    scenario = "^loaders: columns: defer the key", expected = "error NoSuchColumnError|^$|error KeyError", got = "{k1 | k2}|^k1=|notes",
+    scenario = "^loaders: columns: defer the key",
+    expected = "error NoSuchColumnError|^$|error KeyError", got = "{k1 | k2}|^k1=|notes",
     reason = "the key is always loaded",
   },
   {
@@ -279,12 +280,13 @@ differences.declared = {
     reason = "an option of the query holds, whatever the declaration says",
   },
   {
-    scenario = "^loaders: immediateload: of some", where = "%(sorted%)$", expected = "Child#[24]}", got = "^{Child#[13]}$",
+    scenario = "^loaders: immediateload: of some", where = "%(sorted%)$",
+    expected = "Child#[24]}", got = "^{Child#[13]}$",
     reason = "the condition of a path holds for every way of loading",
   },
   {
-    scenario = "^loaders: known: populate_existing with .*immediateload", where = "%(quietly%)$", expected = "s:changed",
-    got = "s:good|s:a}",
+    scenario = "^loaders: known: populate_existing with .*immediateload", where = "%(quietly%)$",
+    expected = "s:changed", got = "s:good|s:a}",
     reason = "populate_existing holds for what is loaded along, in every way",
   },
   {

@@ -246,12 +246,12 @@ local function named(self, prefix, list)
     if prefix and values.is_instance(v) then self.vars[prefix .. i] = v end
   end
   for i = 1, #list do
-    local v, row = list[i], {}
+    local v, parts = list[i], {}
     if values.is_row(v) then
-      for k = 1, #v do row[k] = show(self, v[k]) end
-      v = table.concat(row, " ")
+      for k = 1, #v do parts[k] = show(self, v[k]) end
+      v = table.concat(parts, " ")
     end
-    out[i] = #row > 0 and v or show(self, v)
+    out[i] = #parts > 0 and v or show(self, v)
   end
   return out
 end
