@@ -69,6 +69,9 @@ end
 -- @treturn List
 function methods.unique(list, fn)
   core.check_list(list, "unique")
+  if fn ~= nil and type(fn) ~= "function" then
+    core.raise("ArgumentError", "unique takes a function, got " .. (core.class(fn) or type(fn)))
+  end
   local out, seen = {}, {}
   for i = 1, #list do
     local by = list[i]
