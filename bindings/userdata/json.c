@@ -89,24 +89,63 @@ __attribute__((noreturn)) static void fail_at(lua_State *L, const char *name,
     plua_raise(L, PL_EVALUE, "%s %s", lua_tostring(L, -1), lua_tostring(L, -2));
 }
 
+enum {
+    LARGE = 64 * 1024, /* bytes of a text */
+    VALUE_SIZE = 64    /* of a value in jansson's tree, its place in a list included */
+};
+
 /* ---- decoding --------------------------------------------------------------- */
 
+/* What jansson makes of a text, in memory that is not the state's. A large one takes as
+ * much of the state's memory meanwhile, so that limits of it hold. */
+typedef struct tree {
+    json_t *top;
+    void *room;
+    size_t size;
+} tree;
+
+static void free_tree(lua_State *L, tree *t) {
+    void *ud;
+    lua_Alloc f = lua_getallocf(L, &ud);
+    json_decref(t->top);
+    if (t->room)
+        (void)f(ud, t->room, t->size, 0);
+    *t = (tree){NULL, NULL, 0};
+}
+
 static int tree_gc(lua_State *L) {
-    json_t **tree = lua_touserdata(L, 1);
-    json_decref(*tree);
-    *tree = NULL;
+    free_tree(L, lua_touserdata(L, 1));
     return 0;
 }
 
-static json_t **new_tree(lua_State *L) {
-    json_t **tree = lua_newuserdatauv(L, sizeof(json_t *), 0);
-    *tree = NULL;
+/* About what the values of a text take. */
+static size_t weight_of(const char *text, size_t len) {
+    size_t values = 0;
+    for (size_t i = 0; i < len; i++)
+        values += text[i] == ',' || text[i] == '[' || text[i] == '{';
+    return len + values * VALUE_SIZE;
+}
+
+static void take_room(lua_State *L, tree *t, const char *text, size_t len) {
+    void *ud;
+    lua_Alloc f = lua_getallocf(L, &ud);
+    if (len < LARGE)
+        return;
+    t->size = weight_of(text, len);
+    t->room = f(ud, NULL, 0, t->size);
+    if (!t->room)
+        plua_nomem(L);
+}
+
+static tree *new_tree(lua_State *L) {
+    tree *t = lua_newuserdatauv(L, sizeof *t, 0);
+    *t = (tree){NULL, NULL, 0};
     if (luaL_newmetatable(L, TREE_CLASS)) {
         lua_pushcfunction(L, tree_gc);
         lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
-    return tree;
+    return t;
 }
 
 static void push_value(lua_State *L, json_t *v, const char *name, int depth);
@@ -155,16 +194,16 @@ static void push_value(lua_State *L, json_t *v, const char *name, int depth) {
 
 void plua_json_decode(lua_State *L, const char *text, size_t len, const char *name) {
     json_error_t error;
-    json_t **tree = new_tree(L);
-    *tree = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    if (!*tree && json_error_code(&error) == json_error_out_of_memory)
+    tree *t = new_tree(L);
+    take_room(L, t, text, len);
+    t->top = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!t->top && json_error_code(&error) == json_error_out_of_memory)
         plua_nomem(L);
-    if (!*tree)
+    if (!t->top)
         plua_raise(L, PL_EVALUE, "%s: the text is not JSON: %s (byte %d)",
                    name ? name : "value", error.text, error.position);
-    push_value(L, *tree, name, 1);
-    json_decref(*tree);
-    *tree = NULL;
+    push_value(L, t->top, name, 1);
+    free_tree(L, t);
     lua_remove(L, -2);
 }
 

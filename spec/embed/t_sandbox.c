@@ -318,6 +318,10 @@ static void nothing_runs_on(void **state) {
          "local t = {} while true do pcall(function() t[#t + 1] = ('x'):rep(1e6) .. #t "
          "end) end",
          SOME},
+        {"memory in the values of a JSON text",
+         "local p = require 'perilune' local s = '[' .. ('0,'):rep(2e6) .. '0]'\n"
+         "pcall(p.json.decode, s) error 'not stopped'",
+         PERILUNE_EMEMORY},
         {"memory in the error", "error(('x'):rep(5e7))", SOME},
         {"a result that doubles itself",
          "local t = {} for i = 1, 30 do t = {t, t} end return t", PERILUNE_OK},
