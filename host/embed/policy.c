@@ -4,9 +4,10 @@
  *
  * The authorizer is asked for every table and column that a statement touches, with the
  * view or trigger that does so. A table with a rule on rows may be read by its view only.
- * Updating and deleting by key reads the key, and so does a foreign key: it is let
- * through in statements that change a table and select from none. That a row of that key
- * exists is no secret, what is in it is. The triggers pass over rows outside the rule.
+ * Updating and deleting by key reads the key, as does a foreign key: it is let through in
+ * statements that change a table and select from none, and where one looks for its rows.
+ * That a row of that key exists is no secret, what is in it is. The triggers pass over
+ * rows outside the rule.
  */
 #include "policy.h"
 
@@ -56,10 +57,11 @@ struct policy {
     restraint *shared; /* handles of the program */
     int calls;         /* of functions, in the statement being compiled */
     bool internal;     /* statements of the policy's own are being compiled */
-    bool plain;     /* the statement being compiled selects nothing from other tables */
-    bool selecting; /* and now it does */
-    bool changing;  /* it changes a table */
-    bool indexing;  /* it makes a table or an index */
+    bool plain;       /* the statement being compiled selects nothing from other tables */
+    bool selecting;   /* and now it does */
+    bool changing;    /* it changes a table */
+    const rule *into; /* what it updates or deletes */
+    bool indexing;    /* it makes a table or an index */
 };
 
 policy *policy_new(bool sandbox, unsigned allow, bool readonly) {
@@ -303,8 +305,10 @@ static int may_read(const policy *p, sqlite3 *db, const char *table, const char 
     if (p->indexing && !p->selecting && (r->rows || listed(r->hidden.list, column)))
         return r->empty ? ALLOW : DENY; /* an expression may fail for some values */
     if (r->rows && !view)
-        return p->changing && !p->selecting && rows_is_key(db, table, column) ? ALLOW
-                                                                              : DENY;
+        return !p->selecting && (p->into == r || (p->plain && p->changing)) &&
+                       rows_is_key(db, table, column)
+                   ? ALLOW
+                   : DENY;
     if (listed(r->hidden.list, column))
         return AS_NULL;
     if (has(&r->read, column))
@@ -322,6 +326,8 @@ static int may_change(policy *p, sqlite3 *db, int action, const char *table,
     if (!r || (r->rows && !rows_has_triggers(db, r->view)))
         return DENY;
     p->changing = true;
+    if (action != SQLITE_INSERT)
+        p->into = r;
     if (action == SQLITE_INSERT)
         return r->insert ? ALLOW : DENY;
     if (action == SQLITE_DELETE)
@@ -580,6 +586,7 @@ static const char *compiling(void *ud, void *handle, const char *sql, size_t len
     policy *p = ((guard *)ud)->policy;
     const char *why = NULL;
     p->changing = p->selecting = p->indexing = false;
+    p->into = NULL;
     p->calls = 0;
     if (is_timed(p))
         restrain_values(handle, len);

@@ -310,7 +310,9 @@ static void references(void **state) {
         "db.session:commit()\n"
         "for _, q in ipairs {'insert into note select 40 + id, id from user',\n"
         "  'insert into note values (50, (select id from main.user limit 1))',\n"
-        "  'update note set user_id = u.id from user u', 'select id from user',\n"
+        "  'insert into note values ((select max(id) + 90 from main.user), 1)',\n"
+        "'insert into user values (60, 1, (select max(id) from main.user), 1)',\n"
+        "'update note set user_id = u.id from user u', 'select id from user',\n"
         "  'with u as (select id from user) insert into note select 9, id from u'} do\n"
         "  refused(q)\n"
         "end");
