@@ -44,6 +44,49 @@ describe("bulk_insert", function()
     assert.same({ "a nil given 5", "b nil own 5", "c nil own 1", "d nil given 5" }, stored())
   end)
 
+  describe("with defaults that are SQL expressions", function()
+    local Made
+    before_each(function()
+      Made = db.Model "Made" {
+        id = db.Column { db.Integer, primary_key = true },
+        x = db.Column { db.Integer, default = db.func.abs(-5) },
+        y = db.Column { db.Text, default = db.text "'t' || 'u'" },
+        z = db.Column { db.Integer, nullable = false, default = db.literal(3) + 4 },
+        top = db.Column { db.Integer, default = db.select(db.func.max(Item.n)):scalar_subquery() },
+      }
+      db:create_all()
+      db.session:bulk_insert(Item, { { n = 41 }, { n = 12 } })
+    end)
+
+    local function made()
+      local out = {}
+      local rows = db.session:execute(db.text "SELECT x, y, z, top FROM made ORDER BY id")
+      for i, row in ipairs(rows:all()) do
+        out[i] = ("%s %s %s %s"):format(row[1], row[2], row[3], row[4])
+      end
+      return out
+    end
+
+    it("gives their value to the rows that do not name the column", function()
+      assert.equal(4, db.session:bulk_insert(Made, { {}, { x = 1 }, { y = "own", z = 2 }, {} }))
+      assert.same({ "5 tu 7 41", "1 tu 7 41", "5 own 2 41", "5 tu 7 41" }, made())
+    end)
+
+    it("keeps db.null where a row asks for it", function()
+      db.session:bulk_insert(Made, { { x = db.null, top = 1 } })
+      assert.same({ "nil tu 7 1" }, made())
+    end)
+
+    it("gives them to the full statements of many rows", function()
+      local rows = {}
+      for i = 1, 250 do rows[i] = { y = "row" .. i } end
+      assert.equal(250, db.session:bulk_insert(Made, rows))
+      local out = made()
+      assert.equal("5 row1 7 41", out[1])
+      assert.equal("5 row250 7 41", out[250])
+    end)
+  end)
+
   it("refuses a name in a later row that is no attribute", function()
     local rows = { { name = "a" }, { nmae = "b" } }
     local ok, err = pcall(db.session.bulk_insert, db.session, Item, rows)

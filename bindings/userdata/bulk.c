@@ -3,12 +3,15 @@
 ** bulk.c - session:bulk_insert(Model, rows): many rows past the unit of work.
 **
 ** Rows are plain tables of attributes. The columns are those that any of the rows names
-** plus those with a default; no instances are made and no events happen. Rows of a model
+** plus those with a default; a default that is an SQL expression stands in the statement
+** of the rows that do not name its column. No instances are made and no events happen.
+*Rows of a model
 ** that inherits fill one table after the other; their keys are given out here.
 */
 #include "core/unit/flush.h"
 #include "userdata/change.h"
 #include "userdata/model.h"
+#include "userdata/sql.h"
 #include "userdata/value.h"
 
 #include <string.h>
@@ -32,8 +35,10 @@ typedef struct feed {
     lua_Integer served, ready;
     lua_Integer total; /* rows of the whole call, for the host's progress */
     uint16_t slots[MAX_COLUMNS];
-    pl_column *columns[MAX_COLUMNS]; /* of mt, one for each slot */
+    pl_column *columns[MAX_COLUMNS]; /* of mt, one for each slot, then those of made */
     int ncolumns;
+    const char *made[MAX_COLUMNS]; /* SQL of defaults; the strings are on the Lua stack */
+    int nmade;
     int names; /* list of attribute names by position: strings stay interned */
 } feed;
 
@@ -141,9 +146,13 @@ static int next_row(void *ud, pl_slot *row, pl_error *err) {
     return 1;
 }
 
-static void add_column(lua_State *L, feed *f, uint16_t slot, pl_column *c) {
-    if (f->ncolumns == MAX_COLUMNS)
+static void need_room(lua_State *L, const feed *f) {
+    if (f->ncolumns + f->nmade == MAX_COLUMNS)
         plua_raise(L, PL_EINVALID, "bulk_insert: more than %d columns", MAX_COLUMNS);
+}
+
+static void add_column(lua_State *L, feed *f, uint16_t slot, pl_column *c) {
+    need_room(L, f);
     f->columns[f->ncolumns] = c;
     f->slots[f->ncolumns++] = slot;
     lua_pushstring(L, f->m->attrs[slot].name);
@@ -181,14 +190,16 @@ static bool row_names(lua_State *L, const feed *f, lua_Integer at, const char *n
 
 /*
 ** The last row of the run that begins at `first`. A column with a default of the database
-** is left out of the statement where rows do not name it, so those rows are another run.
+** is left out of the statement where rows do not name it, and one whose default is an
+** expression is written as that, so those rows are another run.
 */
 static lua_Integer run_end(lua_State *L, const feed *f, lua_Integer first,
                            lua_Integer n) {
     lua_Integer end = n;
     for (uint16_t i = 0; i < f->m->nslots; i++) {
         const pl_attr *a = &f->m->attrs[i];
-        if (!a->column || !a->column->server_default)
+        if (!a->column ||
+            (!a->column->server_default && a->column->dflt.kind != PL_D_EXPR))
             continue;
         bool named = row_names(L, f, first, a->name);
         lua_Integer at = first + 1;
@@ -206,13 +217,38 @@ static uint16_t slot_of(const feed *f, const pl_column *c) {
     return f->mt->slots[c->position];
 }
 
-/* Columns that rows of the run name, checked, and those with defaults. */
+/* A column that no row of the run names and whose default is an expression. */
+static bool is_made(const feed *f, int set, uint16_t slot, const pl_column *c) {
+    if (slot == PL_NO_SLOT || c->computed || c->dflt.kind != PL_D_EXPR ||
+        is_identity(f->m, slot) || (is_joined(f) && c->pk_position >= 0))
+        return false;
+    bool named = lua_getfield(f->L, set, f->m->attrs[slot].name) != LUA_TNIL;
+    lua_pop(f->L, 1);
+    return !named;
+}
+
+/* The columns whose values the statement makes; leaves the texts on the stack. */
+static void choose_made(lua_State *L, feed *f, int set) {
+    f->nmade = 0;
+    luaL_checkstack(L, f->mt->ncolumns + 8, "bulk_insert: columns");
+    for (uint16_t i = 0; i < f->mt->ncolumns; i++) {
+        pl_column *c = f->mt->table->columns[i];
+        if (!is_made(f, set, slot_of(f, c), c))
+            continue;
+        need_room(L, f);
+        f->made[f->nmade] = plua_push_inline(L, (pl_node *)c->dflt.node);
+        f->columns[f->ncolumns + f->nmade++] = c;
+    }
+}
+
+/* Columns that rows of the run name, checked, and those with defaults. What it leaves on
+** the stack belongs to the run. */
 static void choose_columns(lua_State *L, feed *f) {
     lua_newtable(L);
     int set = lua_gettop(L);
     for (lua_Integer at = f->at + 1; at <= f->n; at++)
         note_names(L, f, at, set);
-    f->ncolumns = 0;
+    f->ncolumns = f->nmade = 0;
     for (uint16_t i = 0; i < f->mt->ncolumns; i++) {
         pl_column *c = f->mt->table->columns[i];
         uint16_t slot = slot_of(f, c);
@@ -224,7 +260,7 @@ static void choose_columns(lua_State *L, feed *f) {
             c->dflt.kind == PL_D_VALUE || c->dflt.kind == PL_D_FUNCTION)
             add_column(L, f, slot, c);
     }
-    lua_settop(L, set - 1);
+    choose_made(L, f, set);
 }
 
 /* Keys of a joined model are those of the root table: what rows without one get comes
@@ -259,8 +295,9 @@ static int64_t run(lua_State *L, plua_session *s, feed *f) {
     int64_t count;
     const pl_table *t = f->mt->table;
     pl_conn *conn = plua_session_conn_past(L, s, plua_engine_of(t));
-    pl_code code = pl_bulk_insert(conn, &pl_dialect_sqlite, t, f->columns,
-                                  (size_t)f->ncolumns, next_row, f, &count, plua_err(L));
+    pl_code code =
+        pl_bulk_insert(conn, &pl_dialect_sqlite, t, f->columns, (size_t)f->ncolumns,
+                       f->made, (size_t)f->nmade, next_row, f, &count, plua_err(L));
     if (code != PL_OK) {
         tell_progress(f, f->total);
         pl_blame_statement(f->m->registry, PL_FLUSH_INSERT, t->name, &plua_rt(L)->err);

@@ -8,7 +8,6 @@
 */
 #include "core/base/error.h"
 #include "core/base/utf8.h"
-#include "core/sql/compile.h"
 #include "pl_lua.h"
 #include "userdata/collection.h"
 #include "userdata/compiled.h"
@@ -33,6 +32,7 @@
 #include "userdata/schema.h"
 #include "userdata/session.h"
 #include "userdata/sources.h"
+#include "userdata/sql.h"
 #include "userdata/statement.h"
 #include "userdata/system.h"
 #include "userdata/temporal.h"
@@ -150,17 +150,11 @@ static int core_mark_search(lua_State *L) {
 
 /* core.inline_sql(expression): its text with literals written out, for DDL. */
 static int core_inline(lua_State *L) {
-    pl_buf text;
     pl_node *n = plua_tonode(L, 1);
     if (!n)
         plua_raise(L, PL_EARGUMENT, "an SQL expression expected, got %s",
                    plua_typename(L, 1));
-    pl_buf_init(&text, plua_rt(L)->alloc);
-    pl_code code = pl_compile_inline(&pl_dialect_sqlite, n, &text, plua_err(L));
-    if (code == PL_OK)
-        lua_pushlstring(L, pl_buf_cstr(&text), text.len);
-    pl_buf_free(&text);
-    plua_check(L, code);
+    plua_push_inline(L, n);
     return 1;
 }
 

@@ -57,3 +57,14 @@ int plua_statement_tostring(lua_State *L) {
     lua_pushfstring(L, "%s: %p", plua_typename(L, 1), lua_topointer(L, 1));
     return 1;
 }
+
+const char *plua_push_inline(lua_State *L, pl_node *expr) {
+    pl_buf text;
+    pl_buf_init(&text, plua_rt(L)->alloc);
+    pl_code code = pl_compile_inline(&pl_dialect_sqlite, expr, &text, plua_err(L));
+    if (code == PL_OK)
+        lua_pushlstring(L, pl_buf_cstr(&text), text.len);
+    pl_buf_free(&text);
+    plua_check(L, code);
+    return lua_tostring(L, -1);
+}

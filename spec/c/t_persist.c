@@ -597,8 +597,8 @@ static int next_row(void *ud, pl_slot *row, pl_error *err) {
 static pl_code bulk(world *w, int64_t n, int64_t bad, int64_t *count) {
     pl_table *t = pl_metadata_table(&w->md, "tag");
     rows r = {.end = n, .bad = bad};
-    return pl_bulk_insert(w->conn, &pl_dialect_sqlite, t, t->columns + 1, 2, next_row, &r,
-                          count, &w->err);
+    return pl_bulk_insert(w->conn, &pl_dialect_sqlite, t, t->columns + 1, 2, NULL, 0,
+                          next_row, &r, count, &w->err);
 }
 
 static void test_bulk_insert(void **state) {

@@ -17,6 +17,8 @@ typedef struct bulk {
     const pl_table *t;
     pl_column *const *columns;
     size_t ncolumns;
+    const char *const *made; /* SQL of the columns behind them, the same in every row */
+    size_t nmade;
     size_t rows; /* of a full statement */
     pl_slot *slots;
     size_t n;     /* rows gathered */
@@ -36,10 +38,18 @@ static void write_names(bulk *b) {
         pl_buf_chr(&b->sql, '.');
     }
     pl_quote_name(b->d, &b->sql, b->t->name);
-    for (size_t i = 0; i < b->ncolumns; i++) {
+    for (size_t i = 0; i < b->ncolumns + b->nmade; i++) {
         pl_buf_str(&b->sql, i == 0 ? " (" : ", ");
         pl_quote_name(b->d, &b->sql, b->columns[i]->name);
     }
+}
+
+static void write_values(bulk *b) {
+    for (size_t i = 0; i < b->ncolumns + b->nmade; i++) {
+        pl_buf_str(&b->sql, i == 0 ? "(" : ", ");
+        pl_buf_str(&b->sql, i < b->ncolumns ? "?" : b->made[i - b->ncolumns]);
+    }
+    pl_buf_chr(&b->sql, ')');
 }
 
 static pl_code use_statement(bulk *b, size_t rows, pl_error *err) {
@@ -50,12 +60,11 @@ static pl_code use_statement(bulk *b, size_t rows, pl_error *err) {
     b->stmt_rows = rows;
     pl_buf_clear(&b->sql);
     write_names(b);
-    pl_buf_str(&b->sql, b->ncolumns ? ") VALUES " : " DEFAULT VALUES");
-    for (size_t r = 0; r < rows && b->ncolumns > 0; r++) {
-        pl_buf_str(&b->sql, r == 0 ? "(" : ", (");
-        for (size_t i = 0; i < b->ncolumns; i++)
-            pl_buf_str(&b->sql, i == 0 ? "?" : ", ?");
-        pl_buf_chr(&b->sql, ')');
+    bool named = b->ncolumns + b->nmade > 0;
+    pl_buf_str(&b->sql, named ? ") VALUES " : " DEFAULT VALUES");
+    for (size_t r = 0; r < rows && named; r++) {
+        pl_buf_str(&b->sql, r == 0 ? "" : ", ");
+        write_values(b);
     }
     if (!pl_buf_ok(&b->sql))
         return pl_nomem(err);
@@ -188,10 +197,13 @@ static pl_code write_all(bulk *b, int (*next)(void *, pl_slot *, pl_error *), vo
 
 pl_code pl_bulk_insert(pl_conn *conn, const pl_dialect *d, const pl_table *t,
                        pl_column *const *columns, size_t ncolumns,
+                       const char *const *made, size_t nmade,
                        int (*next)(void *ud, pl_slot *row, pl_error *err), void *ud,
                        int64_t *count, pl_error *err) {
     enum { ROWS = 100 };
     bulk b = {.conn = conn, .d = d, .t = t, .columns = columns, .ncolumns = ncolumns};
+    b.made = made;
+    b.nmade = nmade;
     pl_alloc alloc = err->texts.alloc;
     size_t most = ncolumns ? (size_t)d->max_variables / ncolumns : 1;
     b.rows = most < 1 ? 1 : most > ROWS ? ROWS : most;

@@ -120,13 +120,16 @@ pl_code pl_bulk_next_key(pl_conn *conn, const pl_dialect *d, const pl_table *t,
                          int64_t *next, pl_error *err);
 
 /*
-** Bulk insert of rows that are not objects: columns[] of a table, `next` fills one row's
-** slots and returns 1, 0 at the end, -1 for an error it put into err. The bytes of a row
+** Bulk insert of rows that are not objects: columns[] of a table, behind which come those
+** whose values are the SQL texts of made[]. `next` fills one row's slots of the first
+** ncolumns and returns 1, 0 at the end, -1 for an error it put into err. The bytes of a
+*row
 ** must stay valid until the next call only. *count gets the rows written. A row that
 ** violates a constraint is named by its number in err->hint. Memory is err's allocator's.
 */
 pl_code pl_bulk_insert(pl_conn *conn, const pl_dialect *d, const pl_table *t,
                        pl_column *const *columns, size_t ncolumns,
+                       const char *const *made, size_t nmade,
                        int (*next)(void *ud, pl_slot *row, pl_error *err), void *ud,
                        int64_t *count, pl_error *err);
 
