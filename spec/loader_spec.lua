@@ -652,6 +652,28 @@ describe("loading of relationships", function()
     assert.error_matches(function() return db.joinedload(User.posts):joinedload(Team.users) end, "next step is of Team")
     assert.error_matches(function() return Tag.query:options "x" end, "loader options")
   end)
+
+  it("fills a list once when the query repeats its owner", function()
+    db.session:add(User{name = "again", posts = { Post{id = 91}, Post{id = 92}, Post{id = 93} }})
+    db.session:commit()
+    local again = User.query:where(User.name:eq "again")
+    local queries = {
+      again:join(User.posts),
+      again:join(User.posts):limit(2),
+      again:join(Post, db.true_()),
+      again:union_all(again),
+      db.select(User, Post):join(User.posts):where(User.name:eq "again"),
+    }
+    for i, query in ipairs(queries) do
+      for _, way in ipairs { db.joinedload, db.subqueryload, db.selectinload, db.immediateload } do
+        db.session:expunge_all()
+        local owner, ids = query:options(way(User.posts)):all()[1], {}
+        if i == 5 then owner = owner.User end
+        for k, post in ipairs(owner.posts) do ids[k] = post.id end
+        assert.same({ 93, 92, 91 }, ids, "query " .. i)
+      end
+    end
+  end)
 end)
 
 describe("loading as declared", function()

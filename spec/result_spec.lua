@@ -170,3 +170,74 @@ describe("a result", function()
     end)
   end)
 end)
+
+describe("columns of a subquery", function()
+  local db, Event, Note
+
+  setup(function()
+    db = perilune.open "sqlite://"
+    Event = db.Model "Event" {
+      __tablename__ = "evt",
+      id = db.Column{db.Integer, primary_key = true},
+      name = db.Column{db.String(9)},
+      evt_name = db.Column{db.String(9)},
+    }
+    Note = db.Model "Note" {
+      id = db.Column{db.Integer, primary_key = true},
+      evt_id = db.Column{db.Integer, db.ForeignKey "evt.id"},
+      text = db.Column{"body", db.Text},
+      body = db.Column{"other", db.Text},
+    }
+    db:create_all()
+    db.session:add_all { Event{name = "n", evt_name = "en"}, Event{name = "m"} }
+    db.session:flush()
+    db.session:add(Note{id = 7, evt_id = 2, text = "t", body = "b"})
+    db.session:commit()
+  end)
+
+  teardown(function() db:close() end)
+
+  local function row(query)
+    return { db.session:execute(query):first():unpack() }
+  end
+
+  it("are found by their own name before table_column", function()
+    local s = db.select(Event.name, Event.evt_name):order_by(Event.id):subquery()
+    assert.same({ "n", "en" }, row(db.select(s)))
+    assert.same({ "en", "n" }, row(db.select(s.c.evt_name, s.c.name)))
+    assert.same({ "n" }, row(db.select(s.c.evt_evt_name, s.c.evt_name):where(s.c.evt_name:eq "en")
+      :with_only_columns(s.c.name)))
+    local both = db.select(Event.id, Note.evt_id):join(Note, Note.evt_id:gt(Event.id)):subquery()
+    assert.same({ 2, 1 }, row(db.select(both.c.evt_id, both.c.id)))
+    assert.equal(0, db.select(both.c.id):where(both.c.evt_id:eq(1)):count())
+  end)
+
+  it("of one name are told by table and by number", function()
+    local s = db.select(Event, Note):join(Note, Note.evt_id:eq(Event.id)):subquery()
+    assert.same({ 2, "m", nil, 7, 2, "t", "b" }, row(db.select(s)))
+    assert.same({ 7, 7, 2 }, row(db.select(s.c.note_id, s.c.id_1, s.c.id)))
+    local other = db.aliased(Event)
+    local pair = db.select(Event.id, other.id):join(other, other.id:gt(Event.id)):cte "pair"
+    assert.same({ 1, 2 }, row(db.select(pair)))
+    assert.same({ 2 }, row(db.select(pair.c.id_1)))
+  end)
+
+  it("without a name are numbered", function()
+    local f = db.func
+    local s = db.select(Event.id + 10, f.count(), f.count(Event.evt_name), Event.id * 2):subquery "s"
+    assert.same({ 11, 2, 1, 2 }, row(db.select(s)))
+    assert.same({ 2, 1, 2, 11 }, row(db.select(s.c.anon_2, s.c.count_2, s.c.count_1, s.c.anon_1)))
+    raised("AttributeError", function() return s.c.anon_3 end)
+    local names = {}
+    for name, column in pairs(s.c) do names[#names + 1] = name .. column.name end
+    assert.same({ "anon_1anon_1", "count_1count_1", "count_2count_2", "anon_2anon_2" }, names)
+  end)
+
+  it("and of rows go by the attribute", function()
+    local s = db.select(Note.text, Note.body):subquery()
+    assert.same({ "t", "b" }, row(db.select(s.c.text, s.c.body)))
+    local note = db.select(Note.text, Note.body):first()
+    assert.same({ "t", "b" }, { note.text, note.body })
+    assert.same({ text = "t", body = "b" }, note:to_dict())
+  end)
+end)

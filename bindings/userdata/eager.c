@@ -269,8 +269,8 @@ static void fill_list(lua_State *L, plua_eager *e, plua_joinload *j, int parent,
         begin_list(L, e, j, parent, o);
     if (!j->list || j->list->loaded || !j->current)
         return;
-    if (j->checked && plua_collection_has(L, idx, j->list, j->slots + SLOT_OBJECT))
-        return;
+    if (!j->maker.made && plua_collection_has(L, idx, j->list, j->slots + SLOT_OBJECT))
+        return; /* rows repeat what the query joins besides */
     lua_pushvalue(L, j->slots + SLOT_OBJECT);
     plua_collection_put(L, idx, j->list);
 }

@@ -24,8 +24,7 @@ typedef struct plua_joinload {
     const plua_level *level;
     int levelidx;
     plua_maker maker;
-    bool checked; /* several rows may have the same child */
-    int slots;    /* stack: object of the row, list being filled, lists begun, objects */
+    int slots; /* stack: object of the row, list being filled, lists begun, objects */
     pl_object *current;
     pl_object *last; /* whose list is being filled */
     plua_collection *list;

@@ -90,58 +90,107 @@ void plua_set_from(lua_State *L, int node, uint32_t i, pl_node *from) {
 
 /* ---- columns ---- */
 
-static bool is_named(const pl_node *n, const char *name, size_t len) {
-    return n->len == len && memcmp(n->text, name, len) == 0;
+/* What a derived table gives: the items of its statement, entities as their columns. */
+enum { MAX_ITEMS = 512 };
+
+static size_t list_items(const pl_node *stmt, const pl_node **out) {
+    pl_node *items[MAX_ITEMS];
+    size_t n = plua_statement_list(stmt, items, MAX_ITEMS), count = 0;
+    for (size_t i = 0; i < n && i < MAX_ITEMS; i++) {
+        bool entity = items[i]->kind == PL_N_ENTITY;
+        for (uint32_t k = 0; k < (entity ? items[i]->nkids : 1) && count < MAX_ITEMS; k++)
+            out[count++] = entity ? items[i]->kids[k] : items[i];
+    }
+    return count;
 }
 
-/* "count_1": what an expression without a label is called. */
-static bool is_numbered(const char *base, size_t blen, const char *name, size_t len) {
-    if (len <= blen + 1 || memcmp(name, base, blen) != 0 || name[blen] != '_')
+static bool is_text(const char *text, const char *name, size_t len) {
+    return strlen(text) == len && memcmp(text, name, len) == 0;
+}
+
+static const pl_column *column_of(const pl_node *n) {
+    return n->kind == PL_N_COLUMN ? n->ref : NULL;
+}
+
+/* The column that an item is about: itself, or what a cast or sign wraps. */
+static const pl_column *wrapped_column(const pl_node *n) {
+    while (n->kind == PL_N_CAST || n->kind == PL_N_UNARY)
+        n = n->kids[0];
+    return column_of(n);
+}
+
+/* By a label, or the attribute of a column. */
+static bool is_called(const pl_node *n, const char *name, size_t len) {
+    const pl_column *c = column_of(n);
+    if (c)
+        return is_text(c->key, name, len);
+    bool named = n->kind == PL_N_COLUMN || n->kind == PL_N_LABEL || n->kind == PL_N_TEXT;
+    return named && n->len == len && memcmp(n->text, name, len) == 0;
+}
+
+/* By the name that its column has in the table. */
+static bool is_called_in_table(const pl_node *n, const char *name, size_t len) {
+    const pl_column *c = wrapped_column(n);
+    return c && is_text(c->name, name, len);
+}
+
+/* As table_column, which tells columns of one name from each other. */
+static bool is_called_with_table(const pl_node *n, const char *name, size_t len) {
+    const pl_column *c = column_of(n);
+    if (!c || !c->table)
         return false;
-    for (size_t i = blen + 1; i < len; i++) {
-        if (name[i] < '0' || name[i] > '9')
-            return false;
-    }
-    return true;
+    size_t own = strlen(c->name), t = strlen(c->table->name);
+    return len == t + 1 + own && memcmp(name, c->table->name, t) == 0 && name[t] == '_' &&
+           memcmp(name + t + 1, c->name, own) == 0;
 }
 
-static bool is_table_column(const pl_column *c, const char *name, size_t len) {
-    size_t n = strlen(c->name), t = c->table ? strlen(c->table->name) : 0;
-    if (n == len && memcmp(c->name, name, len) == 0)
-        return true;
-    if (strlen(c->key) == len && memcmp(c->key, name, len) == 0)
-        return true;
-    return t > 0 && len == t + 1 + n && memcmp(name, c->table->name, t) == 0 &&
-           name[t] == '_' && memcmp(name + t + 1, c->name, n) == 0;
+/* What the name of an item without a name of its own begins with, NULL when it has one:
+** count of count_1, anon of anon_1. Columns of one name are id, id_1, id_2. */
+static const char *stem(const pl_node *n) {
+    const pl_column *c = wrapped_column(n);
+    if (c)
+        return c->name;
+    if (n->kind == PL_N_COLUMN || n->kind == PL_N_LABEL || n->kind == PL_N_TEXT ||
+        n->kind == PL_N_STAR)
+        return NULL;
+    const char *dot = n->kind == PL_N_FUNC ? strrchr(n->text, '.') : NULL;
+    return n->kind != PL_N_FUNC ? "anon" : dot ? dot + 1 : n->text;
 }
 
-static bool is_column_named(const pl_node *n, const char *name, size_t len) {
-    const pl_column *c = n->ref;
-    switch (n->kind) {
-    case PL_N_LABEL: return is_named(n, name, len);
-    case PL_N_COLUMN: return c ? is_table_column(c, name, len) : is_named(n, name, len);
-    case PL_N_FUNC: return is_numbered(n->text, n->len, name, len);
-    case PL_N_TEXT: return is_named(n, name, len);
-    default: return is_numbered("anon", 4, name, len);
+/* The number behind the stem of item i, 0: there is none. */
+static int number_of(const pl_node *const *items, size_t i) {
+    const char *base = stem(items[i]);
+    int k = wrapped_column(items[i]) ? 0 : 1;
+    for (size_t j = 0; base && j < i; j++) {
+        const char *other = stem(items[j]);
+        k += other && strcmp(other, base) == 0;
     }
+    return base ? k : 0;
 }
 
-/* The item of a select list that a label names, NULL when there is none. */
-static const pl_node *find_item(const pl_node *stmt, const char *name, size_t len) {
-    pl_node *items[256];
-    size_t n = plua_statement_list(stmt, items, 256);
-    for (size_t i = 0; i < n && i < 256; i++) {
-        const pl_node *item = items[i];
-        if (item->kind == PL_N_ENTITY) {
-            for (uint32_t k = 0; k < item->nkids; k++) {
-                if (is_column_named(item->kids[k], name, len))
-                    return item->kids[k];
-            }
-        } else if (is_column_named(item, name, len)) {
-            return item;
-        }
+static bool is_numbered(const pl_node *const *items, size_t i, const char *name) {
+    char made[256];
+    int k = number_of(items, i);
+    if (k == 0)
+        return false;
+    snprintf(made, sizeof made, "%s_%d", stem(items[i]), k);
+    return strcmp(made, name) == 0;
+}
+
+/* The item that a name means; n when there is none. */
+static size_t find_item(const pl_node *const *items, size_t n, const char *name,
+                        size_t len) {
+    static bool (*const ways[])(const pl_node *, const char *, size_t) = {
+        is_called, is_called_in_table, is_called_with_table};
+    for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+        for (size_t i = 0; i < n; i++)
+            if (ways[way](items[i], name, len))
+                return i;
     }
-    return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (is_numbered(items, i, name))
+            return i;
+    return n;
 }
 
 /* Pushes COLUMN(label) of the source at idx. */
@@ -153,14 +202,40 @@ static pl_node *push_label(lua_State *L, int idx, const pl_type *type, const cha
     return n;
 }
 
+static bool is_repeated(const pl_node *const *items, size_t i) {
+    for (size_t j = 0; j < i; j++)
+        if (column_of(items[j]) == column_of(items[i]))
+            return true;
+    return false;
+}
+
+/* Pushes item i of the source at idx: a column by what it is, another one by its name, or
+** by its place when it has none. */
+static void push_item(lua_State *L, int idx, const pl_node *const *items, size_t i) {
+    const pl_node *item = items[i];
+    const pl_column *c = wrapped_column(item);
+    int k = number_of(items, i);
+    if (column_of(item) && !is_repeated(items, i)) {
+        plua_column_node(L, c, item->type, idx, idx);
+    } else if (c && k == 0) {
+        push_label(L, idx, pl_node_type(item), c->name, strlen(c->name));
+    } else if (k == 0) {
+        push_label(L, idx, pl_node_type(item), item->text, item->len);
+    } else {
+        size_t len;
+        lua_pushfstring(L, "%s_%d", stem(item), k);
+        const char *name = lua_tolstring(L, -1, &len);
+        push_label(L, idx, pl_node_type(item), name, len)->value = pl_slot_int((int)i);
+        lua_remove(L, -2);
+    }
+}
+
 static void statement_column(lua_State *L, int idx, const pl_node *stmt, const char *name,
                              size_t len) {
-    const pl_node *item = find_item(stmt, name, len);
-    const pl_column *c = item && item->kind == PL_N_COLUMN ? item->ref : NULL;
-    if (c)
-        plua_column_node(L, c, item->type, idx, idx);
-    else if (item)
-        push_label(L, idx, pl_node_type(item), name, len);
+    const pl_node *items[MAX_ITEMS];
+    size_t n = list_items(stmt, items), i = find_item(items, n, name, len);
+    if (i < n)
+        push_item(L, idx, items, i);
     else
         lua_pushnil(L);
 }
@@ -169,7 +244,7 @@ static void values_column(lua_State *L, int idx, const pl_node *n, const char *n
                           size_t len) {
     const pl_node *names = n->kids[0];
     for (uint32_t i = 0; i < names->nkids; i++) {
-        if (is_named(names->kids[i], name, len)) {
+        if (is_text(names->kids[i]->text, name, len)) {
             const pl_type *type = names->kids[i]->type;
             if (!type && n->nkids > 1)
                 type = n->kids[1]->kids[i]->type;
@@ -190,13 +265,23 @@ static void function_column(lua_State *L, int idx, const char *name, size_t len)
         lua_pushnil(L);
 }
 
+/* What a FROM item is under its aliases. */
+static const pl_node *under_aliases(const pl_node *n) {
+    while (n->kind == PL_N_ALIAS && n->kids[0]->kind >= PL_N_TABLE &&
+           n->kids[0]->kind < PL_N_SELECT)
+        n = n->kids[0];
+    return n;
+}
+
+static bool is_statement(const pl_node *n) {
+    return n->kind != PL_N_TABLE && n->kind != PL_N_IDENT && n->kind != PL_N_VALUES &&
+           n->kind != PL_N_TABLEFUNC;
+}
+
 void plua_from_column(lua_State *L, int idx, const char *name, size_t len) {
     idx = lua_absindex(L, idx);
     const pl_node *n = lua_touserdata(L, idx);
-    const pl_node *of = n;
-    while (of->kind == PL_N_ALIAS && of->kids[0]->kind >= PL_N_TABLE &&
-           of->kids[0]->kind < PL_N_SELECT)
-        of = of->kids[0];
+    const pl_node *of = under_aliases(n);
     if (of->kind == PL_N_TABLE || of->kind == PL_N_IDENT) { /* `excluded` is one, too */
         const pl_table *t = of->ref;
         const pl_column *c = pl_table_column_by_key(t, name);
@@ -217,33 +302,38 @@ void plua_from_column(lua_State *L, int idx, const char *name, size_t len) {
 
 /* ---- all columns ---- */
 
+/* Pushes the columns that the statement of the FROM item at idx gives. */
+static void push_statement_items(lua_State *L, int idx, const pl_node *stmt) {
+    const pl_node *items[MAX_ITEMS];
+    size_t n = list_items(stmt, items);
+    luaL_checkstack(L, (int)n + 8, "too many columns");
+    for (size_t i = 0; i < n; i++)
+        if (items[i]->kind != PL_N_TEXT && items[i]->kind != PL_N_STAR)
+            push_item(L, idx, items, i);
+}
+
 static void push_names_of_statement(lua_State *L, const pl_node *stmt) {
-    pl_node *items[256];
-    size_t n = plua_statement_list(stmt, items, 256);
-    lua_Integer k = 0;
-    for (size_t i = 0; i < n && i < 256; i++) {
-        const pl_node *item = items[i];
-        uint32_t count = item->kind == PL_N_ENTITY ? item->nkids : 1;
-        for (uint32_t j = 0; j < count; j++) {
-            const pl_node *c = item->kind == PL_N_ENTITY ? item->kids[j] : item;
-            const pl_column *column = c->kind == PL_N_COLUMN ? c->ref : NULL;
-            if (column)
-                lua_pushstring(L, column->name);
-            else if (c->text && c->kind != PL_N_TEXT)
-                lua_pushlstring(L, c->text, c->len);
-            else
-                continue;
-            lua_rawseti(L, -2, ++k);
-        }
+    const pl_node *items[MAX_ITEMS];
+    size_t n = list_items(stmt, items);
+    lua_Integer listed = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i]->kind == PL_N_TEXT || items[i]->kind == PL_N_STAR)
+            continue;
+        const pl_column *c = wrapped_column(items[i]);
+        int k = number_of(items, i);
+        if (k > 0)
+            lua_pushfstring(L, "%s_%d", stem(items[i]), k);
+        else if (c)
+            lua_pushstring(L, c->name);
+        else
+            lua_pushlstring(L, items[i]->text, items[i]->len);
+        lua_rawseti(L, -2, ++listed);
     }
 }
 
 /* Pushes a table of the names of a FROM item's columns, in order. */
 static void push_names(lua_State *L, int idx) {
-    const pl_node *n = lua_touserdata(L, idx);
-    while (n->kind == PL_N_ALIAS && n->kids[0]->kind >= PL_N_TABLE &&
-           n->kids[0]->kind < PL_N_SELECT)
-        n = n->kids[0];
+    const pl_node *n = under_aliases(lua_touserdata(L, idx));
     lua_newtable(L);
     if (n->kind == PL_N_TABLE || n->kind == PL_N_IDENT) {
         const pl_table *t = n->ref;
@@ -274,6 +364,10 @@ void plua_push_from_items(lua_State *L, int idx) {
         scalar->kids[0] = n->kids[0];
         plua_unary(L, PL_N_LABEL, -1, n->text, n->len);
         lua_remove(L, -2);
+        return;
+    }
+    if (is_statement(under_aliases(n))) {
+        push_statement_items(L, idx, under_aliases(n)->kids[0]);
         return;
     }
     push_names(L, idx);

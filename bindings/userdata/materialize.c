@@ -217,12 +217,14 @@ static void begin_anew(lua_State *L, const plua_maker *k, int idx, pl_object *o)
 
 pl_object *plua_make(lua_State *L, plua_maker *k, const pl_slot *columns) {
     const pl_slot *row = columns + k->first;
+    k->made = false;
     if (!look_up(L, k, row)) {
         lua_pushnil(L);
         return NULL;
     }
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
+        k->made = true;
         return make_new(L, k, row);
     }
     pl_object *o = lua_touserdata(L, -1);

@@ -32,6 +32,7 @@ typedef struct plua_maker {
     bool detached; /* make instances that belong to no session */
     bool events;   /* somebody listens to loads */
     bool single;   /* option: lazy loads of these one by one */
+    bool made;     /* the instance of the last row is new */
 } plua_maker;
 
 enum { PLUA_MAKER_STACK = 4 };

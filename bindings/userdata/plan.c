@@ -133,7 +133,6 @@ static void join_target(lua_State *L, plua_eager *e, plua_joinload *j,
     add_join(L, e, op, j->source, conditions(L, e, link ? far : on, j, step));
     add_order(L, e, j, link);
     e->nlists += r->uselist;
-    j->checked = r->secondary != NULL;
 }
 
 static void contain_target(lua_State *L, plua_eager *e, plua_joinload *j,
@@ -142,7 +141,6 @@ static void contain_target(lua_State *L, plua_eager *e, plua_joinload *j,
     j->source = step->of_source;
     j->entity = need(L, pl_mapper_entity(e->arena, m, j->source, false));
     e->nlists += j->relation->uselist;
-    j->checked = true;
 }
 
 static void plan_below(lua_State *L, plua_eager *e, plua_joinload *up, int root);
@@ -473,9 +471,4 @@ void plua_plan_statement(lua_State *L, plua_eager *e) {
         e->run = wrapped(L, e, compound, chain);
     else
         e->run = with_joins(L, e, e->own, chain);
-    size_t lists = 0;
-    for (const plua_joinload *j = e->joins; j; j = j->next)
-        lists += j->relation->uselist;
-    for (plua_joinload *j = e->joins; j; j = j->next)
-        j->checked = j->checked || lists > 1;
 }

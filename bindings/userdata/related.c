@@ -425,7 +425,7 @@ static void load_batch(lua_State *L, batch *b, int keep) {
         entity = e->roots[0].entity;
     plua_maker_begin(L, &k, b->s, entity, first);
     k.existing = b->q->existing;
-    b->checked = b->r->secondary != NULL;
+    b->checked = b->r->secondary || b->q->origin;
     if (e) {
         plua_eager_begin(L, e, &k, 1, first + (int)entity->nkids);
         b->checked = b->checked || plua_eager_repeats(e);

@@ -16,10 +16,12 @@ const pl_type *plua_decltype(pl_stmt *stmt, int i) {
     return pl_type_plain(PL_K_ANY);
 }
 
-/* The name of item i: a label, a column's or an entity's name. */
+/* The name of item i: a label, the attribute of a column, or an entity's name. */
 static const char *item_name(const plua_cursor *c, const pl_node *n, int column) {
     if (n && n->kind == PL_N_ENTITY)
         return ((const pl_mapper *)n->ref)->name;
+    if (n && n->kind == PL_N_COLUMN && n->ref)
+        return ((const pl_column *)n->ref)->key;
     if (c->compiled && (size_t)column < c->compiled->ncolumns &&
         c->compiled->columns[column].name)
         return c->compiled->columns[column].name;

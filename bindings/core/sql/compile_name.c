@@ -290,6 +290,8 @@ static bool is_asked_for(pl_compiler *c, pl_query *q, pl_select_item *item,
                          const pl_node *column) {
     if (!column->text)
         return item->column == column->ref;
+    if (column->value.tag == PL_INT) /* by its place */
+        return item - q->items == column->value.v.i;
     if (item->label && strcmp(item->label, column->text) == 0)
         return true;
     const char *name = pl_item_name(c, q, item);
