@@ -189,7 +189,7 @@ class Program:
             if (self.lost(op, pending) or self.dragged(former) or (failed and (torn or doomed or self.stale))
                     or self.put_off or (not undone and self.dropped(needed))
                     or self.disordered(waiting)
-                    or (op[0] == "delete" and self.left_behind())
+                    or self.left_behind()
                     or (op[0] == "add" and self.spared(deleted)) or error == "AssertionError"):
                 raise Fault(events)
             event["fault"] = (error == "IntegrityError" and clinging) or (
