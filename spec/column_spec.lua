@@ -114,3 +114,53 @@ describe("a column", function()
     assert.same({ "a", "b" }, names)
   end)
 end)
+
+describe("an index made after its table", function()
+  local db, N
+
+  before_each(function()
+    db = perilune.open "sqlite://"
+    N = db.Model "N" {
+      id = db.Column { db.Integer, primary_key = true },
+      s = db.Column { "word", db.String },
+      n = db.Column { db.Integer },
+    }
+  end)
+
+  after_each(function() db:close() end)
+
+  local function made()
+    db:create_all()
+    local rows = db.session:execute(db.text [[
+      SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name]])
+    local out = {}
+    for i, row in ipairs(rows:all()) do out[i] = row[1] end
+    return out
+  end
+
+  it("is made with the table of the attributes that it names", function()
+    db.Index { "ix_low", db.func.lower(N.s), N.n:desc() }
+    db.Index { "ix_some", "n", N.s, unique = true, where = N.n:gt(0) }
+    db.Index { nil, N.n }
+    assert.same({
+      "CREATE INDEX ix_low ON n (lower(word), n DESC)",
+      "CREATE INDEX ix_n_n ON n (n)",
+      "CREATE UNIQUE INDEX ix_some ON n (n, word) WHERE n > 0",
+    }, made())
+  end)
+
+  it("is made with a db.Table, and once where __table_args__ has it as well", function()
+    local t = db.Table { "t", db.Column { "a", db.Integer } }
+    db.Index { "ix_t", t.c.a }
+    db.Model "Sub" { __inherits__ = N, __table_args__ = { db.Index { "ix_sub", N.n } } }
+    assert.same({ "CREATE INDEX ix_sub ON n (n)", "CREATE INDEX ix_t ON t (a)" }, made())
+  end)
+
+  it("refuses columns of another table, and expressions without a name", function()
+    local Other = db.Model "Other" { id = db.Column { db.Integer, primary_key = true } }
+    assert.equal("ArgumentError", raised(db.Index, { "ix_both", N.n, Other.id }).name)
+    assert.matches("has no name", raised(db.Index, { db.func.lower(N.s) }).message)
+    assert.equal("ArgumentError", raised(db.Index, { "ix_none", N.n, "nothing" }).name)
+    assert.same({}, made())
+  end)
+end)

@@ -240,6 +240,24 @@ static int core_names_only(lua_State *L) {
     return 1;
 }
 
+/* The table of the first column in an expression, or NULL. */
+static pl_table *table_of(const pl_node *n) {
+    const pl_column *c = n && n->kind == PL_N_COLUMN ? n->ref : NULL;
+    pl_table *t = c ? c->table : NULL;
+    for (uint32_t i = 0; n && !t && !pl_node_is_statement(n) && i < n->nkids; i++)
+        t = table_of(n->kids[i]);
+    return t;
+}
+
+/* core.table_of(expression): the table whose columns it names, or nil. */
+static int core_table_of(lua_State *L) {
+    pl_table *t = table_of(plua_tonode(L, 1));
+    if (!t)
+        return 0;
+    plua_push_table(L, t);
+    return 1;
+}
+
 static int core_open_results(lua_State *L) {
     lua_pushinteger(L, plua_rt(L)->open_results);
     return 1;
@@ -259,6 +277,7 @@ static const luaL_Reg core_functions[] = {
     {"class_methods", core_class_methods},
     {"column_info", core_column_info},
     {"names_only", core_names_only},
+    {"table_of", core_table_of},
     {"query_db", core_query_db},
     {"model_of", core_model_of},
     {"attribute_of", core_attribute_of},

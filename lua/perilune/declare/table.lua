@@ -115,6 +115,7 @@ local function add_constraint(t, c, by_declaration)
   if c.kind == "foreign" then
     tables.add_foreign(t, resolve_names(c.columns, by_declaration), c.targets, c.options)
   elseif c.kind == "index" then
+    if c.table then return end
     local columns, exprs = index_entries(resolve_names(c.entries, by_declaration))
     core.table_index(t, { name = c.name, unique = c.unique, where = c.where, columns = columns, exprs = exprs })
   else
@@ -123,6 +124,28 @@ local function add_constraint(t, c, by_declaration)
       columns = resolve_names(c.columns, by_declaration),
     })
   end
+end
+
+--- db.Index{name, column or expression..., unique =, where =}. One that names attributes of a
+-- model or columns of a table, and so is made after it, belongs to that table at once.
+function tables.index(spec, ...)
+  local index = column.index(spec, ...)
+  local t
+  for _, v in ipairs(index.entries) do t = t or core.is_node(v) and core.table_of(v) or nil end
+  if not t then return index end
+  for _, v in ipairs(index.entries) do
+    if kind_of(v) == Column or core.is_node(v) and not core.names_only(v, t) then
+      fail("ArgumentError", ("db.Index: a column is not one of table '%s'"):format(t.name))
+    end
+    if not index.name and core.is_node(v) and not core.column_info(v) then
+      fail("ArgumentError", ("an index of table '%s' has no name"):format(t.name),
+        'name it: db.Index{"ix_name", ...}')
+    end
+  end
+  add_constraint(t, index, {})
+  core.table_finish(t)
+  index.table = t
+  return index
 end
 
 --- Makes a table of columns (a list of {declaration, attribute name}) and other parts.
