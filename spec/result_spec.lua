@@ -241,3 +241,57 @@ describe("columns of a subquery", function()
     assert.same({ text = "t", body = "b" }, note:to_dict())
   end)
 end)
+
+describe("a stored value that its type cannot be", function()
+  local db, M, rows
+
+  setup(function()
+    db = perilune.open "sqlite://"
+    M = db.Model "M" {
+      id = db.Column{db.Integer, primary_key = true},
+      at = db.Column{db.DateTime},
+      mood = db.Column{db.Enum{"good", "bad"}},
+    }
+    db:create_all()
+    db.session:execute(db.text [[INSERT INTO m VALUES (1, '2020-01-01 00:00:00.000000', 'good'),
+      (2, 'never', 'odd'), (3, '2020-01-03 00:00:00.000000', NULL)]])
+    rows = db.select(M.id, M.at, M.mood:label "how"):order_by(M.id):all()
+  end)
+
+  teardown(function() db:close() end)
+
+  it("fails only where it is read, and names its column", function()
+    assert.equal(3, #rows)
+    assert.equal(2020, rows[1].at.year)
+    assert.equal(3, rows[3].at.day)
+    assert.is_nil(rows[3].how)
+    local bad = rows[2]
+    assert.equal(2, bad.id)
+    assert.matches("^at: the stored value 'never'", raised(function() return bad.at end).message)
+    assert.matches("^at: ", raised(function() return bad[2] end).message)
+    assert.matches("^how: the stored value 'odd'", raised(function() return bad.how end).message)
+    assert.matches("^at: ", raised(bad.unpack, bad).message)
+    assert.matches("^at: ", raised(bad.to_dict, bad).message)
+    assert.matches("^at: ", raised(function() for _ in pairs(bad) do end end).message)
+    assert.equal("(2, nil, nil)", tostring(bad))
+  end)
+
+  it("does not fail what was selected beside it", function()
+    local list = db.select(M, M.at):order_by(M.id):all()
+    assert.equal(M.query:get(2), list[2].M)
+    assert.matches("^at: ", raised(function() return list[2].at end).message)
+    local ids = {}
+    for id, at in db.select(M.id, M.at):where(M.id:ne(2)):order_by(M.id):each() do
+      ids[#ids + 1] = id + at.day
+    end
+    assert.same({ 2, 6 }, ids)
+  end)
+
+  it("fails what gives single values", function()
+    local q = db.select(M.at):order_by(M.id)
+    assert.matches("^at: ", raised(q.scalars, q).message)
+    local one = db.select(M.at):where(M.id:eq(2))
+    assert.matches("^at: ", raised(one.scalar, one).message)
+    assert.matches("^at: ", raised(function() for _ in one:each() do end end).message)
+  end)
+end)

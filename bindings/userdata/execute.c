@@ -30,6 +30,7 @@ typedef struct item {
     plua_maker *maker; /* an entity, else NULL: column `first` as a value */
     int first;
     const pl_type *type;
+    const char *name; /* of the column, for errors; NULL when it has none */
 } item;
 
 /*
@@ -47,6 +48,8 @@ typedef struct run {
     int nmakers;
     pl_slot *columns; /* one row */
     int rowmeta;      /* metatable of rows, when there are several items */
+    bool doubtful;    /* some values may be stored that their type cannot be */
+    int filled;       /* items that the row being made has */
     plua_eager *eager;
     size_t expected;   /* rows, or 0: not known */
     bool unique;       /* an entity that several rows repeat counts once */
@@ -67,11 +70,19 @@ static plua_session *query_session(lua_State *L, int idx) {
     return s;
 }
 
+/* Whether a stored value may be one that the type cannot be. */
+static bool may_be_bad(const pl_type *t) {
+    return t->kind != PL_K_ANY && t->kind != PL_K_INTEGER && t->kind != PL_K_BIGINT &&
+           t->kind != PL_K_STRING && t->kind != PL_K_TEXT;
+}
+
 static void add_item(lua_State *L, run *r, const pl_node *n, int *column) {
     item *it = &r->items[r->nitems++];
     it->first = *column;
     if (n->kind != PL_N_ENTITY) {
         it->type = r->cursor->compiled->columns[*column].type;
+        it->name = r->cursor->compiled->columns[*column].name;
+        r->doubtful = r->doubtful || may_be_bad(it->type);
         (*column)++;
         return;
     }
@@ -98,6 +109,8 @@ static void raw_items(lua_State *L, run *r, int idx) {
         r->items[i].type = type                      ? type
                            : (size_t)i < c->ncolumns ? c->columns[i].type
                                                      : plua_decltype(r->cursor->stmt, i);
+        r->items[i].name = pl_stmt_column_name(r->cursor->stmt, i);
+        r->doubtful = r->doubtful || may_be_bad(r->items[i].type);
     }
 }
 
@@ -194,12 +207,41 @@ static bool next(lua_State *L, run *r) {
 
 static void push_item(lua_State *L, run *r, const item *it) {
     if (!it->maker) {
-        plua_push_slot(L, it->type, &r->columns[it->first], NULL);
+        plua_push_slot(L, it->type, &r->columns[it->first], it->name);
         return;
     }
     plua_make(L, it->maker, r->columns);
     if (r->eager)
         plua_eager_row(L, r->eager, (int)(it->maker - r->makers), r->columns);
+}
+
+/* Protected: the rest of the values of the row (1) that a run (2) makes. */
+static int fill_values(lua_State *L) {
+    run *r = lua_touserdata(L, 2);
+    for (; r->filled < r->nitems; r->filled++) {
+        const item *it = &r->items[r->filled];
+        if (it->maker)
+            continue;
+        push_item(L, r, it);
+        lua_rawseti(L, 1, r->filled + 1);
+    }
+    return 0;
+}
+
+/* The values of the row on top. One that its type cannot be raises when it is read. */
+static void fill_doubtful(lua_State *L, run *r) {
+    int row = lua_gettop(L);
+    for (r->filled = 0; r->filled < r->nitems; r->filled++) {
+        lua_pushcfunction(L, fill_values);
+        lua_pushvalue(L, row);
+        lua_pushlightuserdata(L, r);
+        int status = lua_pcall(L, 2, 0, 0);
+        if (status == LUA_OK)
+            return;
+        if (status != LUA_ERRRUN || plua_error_code(L) != PL_EVALUE)
+            lua_error(L);
+        plua_row_bad_value(L, row, r->filled + 1);
+    }
 }
 
 /* Pushes the current row: an instance, or a row of values. */
@@ -210,9 +252,13 @@ static void push_row(lua_State *L, run *r) {
     }
     lua_createtable(L, r->nitems, 0);
     for (int i = 0; i < r->nitems; i++) {
+        if (r->doubtful && !r->items[i].maker)
+            continue;
         push_item(L, r, &r->items[i]);
         lua_rawseti(L, -2, i + 1);
     }
+    if (r->doubtful)
+        fill_doubtful(L, r);
     lua_pushvalue(L, r->rowmeta);
     lua_setmetatable(L, -2);
 }
@@ -236,7 +282,7 @@ static void push_identity(lua_State *L, const run *r, int row) {
     }
     lua_pushliteral(L, "");
     for (int i = 1; i <= r->nitems; i++) {
-        lua_rawgeti(L, row, i);
+        lua_geti(L, row, i);
         if (r->items[i - 1].maker) {
             lua_pushfstring(L, "%p;", lua_touserdata(L, -1));
         } else {
@@ -376,7 +422,7 @@ static int query_one_or_none(lua_State *L) {
 /* First column of a row (or the entity itself). [-1, +1] */
 static void first_value(lua_State *L) {
     if (lua_istable(L, -1)) {
-        lua_rawgeti(L, -1, 1);
+        lua_geti(L, -1, 1);
         lua_remove(L, -2);
     }
 }

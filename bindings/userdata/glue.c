@@ -276,8 +276,7 @@ void plua_raise_at(lua_State *L, pl_code code, const char *where, const char *fm
     plua_throw(L);
 }
 
-/* Class of the error object on top, PL_ERUNTIME for anything else. */
-static pl_code error_code(lua_State *L) {
+pl_code plua_error_code(lua_State *L) {
     pl_code code = PL_OK;
     if (lua_istable(L, -1) && lua_getmetatable(L, -1)) {
         luaL_getmetatable(L, PLUA_ERROR);
@@ -294,7 +293,7 @@ static pl_code error_code(lua_State *L) {
 
 pl_code plua_keep_error(lua_State *L, pl_error *err) {
     plua_runtime *rt = plua_rt(L);
-    pl_code code = error_code(L);
+    pl_code code = plua_error_code(L);
     push_runtime(L);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, 2);

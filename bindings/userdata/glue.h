@@ -123,6 +123,9 @@ void plua_offer_object(lua_State *L, int idx, const void *object);
 /* Pushes the error object of the runtime's error. [-0, +1, m] */
 void plua_push_error(lua_State *L);
 
+/* Class of the error object on top, PL_ERUNTIME for anything else. [-0, +0, m] */
+pl_code plua_error_code(lua_State *L);
+
 /*
 ** Keeps the error on top of the stack for plua_throw and turns it into a code for the
 ** core (PL_ERUNTIME, or the class of an error object). [-1, +0, m]

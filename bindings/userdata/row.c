@@ -77,6 +77,32 @@ static void check_row(lua_State *L, const char *method) {
                     PLUA_ROW, method, plua_typename(L, 1));
 }
 
+/* Key in a row of the errors of its bad values, by position. */
+static const char BAD = 0;
+
+void plua_row_bad_value(lua_State *L, int row, int i) {
+    if (lua_rawgetp(L, row, &BAD) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, row, &BAD);
+    }
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, i);
+    lua_pop(L, 1);
+}
+
+/* Pushes value i of the row at idx; raises where a bad one was stored. */
+static void push_value(lua_State *L, int idx, lua_Integer i) {
+    idx = lua_absindex(L, idx);
+    if (lua_rawgeti(L, idx, i) != LUA_TNIL)
+        return;
+    int top = lua_gettop(L);
+    if (lua_rawgetp(L, idx, &BAD) == LUA_TTABLE && lua_rawgeti(L, -1, i) != LUA_TNIL)
+        lua_error(L);
+    lua_settop(L, top);
+}
+
 static lua_Integer row_size(lua_State *L) {
     push_meta(L, "n");
     lua_Integer n = lua_tointeger(L, -1);
@@ -88,9 +114,9 @@ static int row_unpack(lua_State *L) {
     check_row(L, "unpack");
     lua_settop(L, 1);
     lua_Integer n = row_size(L);
-    luaL_checkstack(L, (int)n, "too many columns");
+    luaL_checkstack(L, (int)n + 4, "too many columns");
     for (lua_Integer i = 1; i <= n; i++)
-        lua_rawgeti(L, 1, i);
+        push_value(L, 1, i);
     return (int)n;
 }
 
@@ -113,7 +139,7 @@ static int row_to_dict(lua_State *L) {
     lua_createtable(L, 0, (int)n);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, -2, i);
-        lua_rawgeti(L, 1, i);
+        push_value(L, 1, i);
         lua_rawset(L, -3);
     }
     return 1;
@@ -123,7 +149,11 @@ static int row_index(lua_State *L) {
     push_meta(L, "names");
     lua_pushvalue(L, 2);
     if (lua_type(L, 2) == LUA_TSTRING && lua_rawget(L, -2) == LUA_TNUMBER) {
-        lua_rawgeti(L, 1, lua_tointeger(L, -1));
+        push_value(L, 1, lua_tointeger(L, -1));
+        return 1;
+    }
+    if (lua_isinteger(L, 2)) {
+        push_value(L, 1, lua_tointeger(L, 2));
         return 1;
     }
     if (lua_type(L, 2) != LUA_TSTRING)
@@ -159,7 +189,7 @@ static int row_next(lua_State *L) {
     lua_replace(L, lua_upvalueindex(1));
     push_meta(L, "names");
     lua_rawgeti(L, -1, i);
-    lua_rawgeti(L, 1, i);
+    push_value(L, 1, i);
     return 2;
 }
 
@@ -179,8 +209,8 @@ static int row_eq(lua_State *L) {
     lua_Integer n = row_size(L);
     bool same = lua_istable(L, 2) && lua_rawlen(L, 2) == lua_rawlen(L, 1);
     for (lua_Integer i = 1; same && i <= n; i++) {
-        lua_rawgeti(L, 1, i);
-        lua_rawgeti(L, 2, i);
+        push_value(L, 1, i);
+        lua_geti(L, 2, i);
         same = lua_compare(L, -1, -2, LUA_OPEQ);
         lua_pop(L, 2);
     }
@@ -291,7 +321,7 @@ static int list_one_or_none(lua_State *L) {
 }
 
 void plua_first_of_row(lua_State *L) {
-    if (lua_rawgeti(L, -1, 1) == LUA_TNIL) {
+    if (lua_geti(L, -1, 1) == LUA_TNIL) {
         lua_pop(L, 1);
         plua_push_null(L);
     }
@@ -320,7 +350,7 @@ static int list_scalar(lua_State *L) {
     check_list(L, "scalar");
     lua_rawgeti(L, 1, 1);
     if (is_row(L, -1))
-        lua_rawgeti(L, -1, 1);
+        push_value(L, -1, 1);
     return 1;
 }
 

@@ -29,6 +29,9 @@ void plua_push_rowcount(lua_State *L, lua_Integer n);
 /* The type of a result column by its declaration in the schema, for raw SQL. */
 const pl_type *plua_decltype(pl_stmt *stmt, int i);
 
+/* The error on top is raised when value i of the row is read. [-1, +0, m] */
+void plua_row_bad_value(lua_State *L, int row, int i);
+
 int plua_open_row(lua_State *L);
 
 #endif
