@@ -227,3 +227,58 @@ describe("a JSON value that a script keeps", function()
     assert.equal('{"x": 1}', stored())
   end)
 end)
+
+describe("booleans and null inside JSON", function()
+  local db, T
+
+  setup(function()
+    db = perilune.open "sqlite://"
+    T = db.Model "T" { id = db.Column { db.Integer, primary_key = true }, j = db.Column { db.JSON } }
+    db:create_all()
+    db.session:add_all {
+      T { id = 1, j = { a = true } }, T { id = 2, j = { a = false } }, T { id = 3, j = { a = 1 } },
+      T { id = 4, j = { a = db.null } }, T { id = 5, j = { b = "x" } }, T { id = 6, j = { a = "true" } },
+    }
+    db.session:commit()
+  end)
+
+  teardown(function() db:close() end)
+
+  local function ids(condition)
+    local out = {}
+    for i, t in ipairs(T.query:where(condition):order_by(T.id):all()) do out[i] = t.id end
+    return table.concat(out, " ")
+  end
+
+  it("are told from numbers and texts when they are compared", function()
+    assert.equal("1", ids(T.j.a:eq(true)))
+    assert.equal("2", ids(T.j.a:eq(false)))
+    assert.equal("1", ids(T.j.a:is(true)))
+    assert.equal("2 3 4 5 6", ids(T.j.a:ne(true)))
+    assert.equal("3", ids(T.j.a:eq(1) & T.j.a:ne(true)))
+    assert.equal("6", ids(T.j.a:eq "true"))
+  end)
+
+  it("are found in lists", function()
+    assert.equal("1 6", ids(T.j.a:in_ { true, "true" }))
+    assert.equal("3 4 5 6", ids(T.j.a:not_in { true, false }))
+    assert.equal("2 4 5", ids(T.j.a:in_ { false, db.null }))
+  end)
+
+  it("compare with db.null as with nil", function()
+    assert.equal("4 5", ids(T.j.a:eq(db.null)))
+    assert.equal("4 5", ids(T.j.a:eq(nil)))
+    assert.equal("1 2 3 6", ids(T.j.a:ne(db.null)))
+  end)
+
+  it("are what they are in predicates", function()
+    local yes, null = true, db.null
+    assert.equal("1", ids(function(t) return t.j.a == true end))
+    assert.equal("1", ids(function(t) return yes == t.j.a end))
+    assert.equal("2 3 4 5 6", ids(function(t) return t.j.a ~= yes end))
+    assert.equal("4 5", ids(function(t) return t.j.a == null end))
+    assert.equal("1 3 6", ids(function(t) return t.j.a end))
+    assert.equal("2 4 5", ids(function(t) return not t.j.a end))
+    assert.equal("5", ids(function(t) return not t.j.a and t.j.b end))
+  end)
+end)

@@ -8,6 +8,7 @@
 */
 #include "userdata/clause.h"
 #include "userdata/expression.h"
+#include "userdata/null.h"
 #include "userdata/scratch.h"
 #include "userdata/schema.h"
 
@@ -108,7 +109,7 @@ static const pl_type *order_type(lua_State *L, int b, const pl_node *right) {
 /* Replaces a value inside JSON at `a`, which is to be put in order, by what it is. */
 static pl_node *plain_json(lua_State *L, int a, pl_node *left, int b,
                            const pl_node *right) {
-    if (left->kind != PL_N_JSON || left->op != PL_JSON_VALUE)
+    if (!plua_is_json_value(left))
         return left;
     const pl_type *type = order_type(L, b, right);
     if (!type)
@@ -128,8 +129,11 @@ static pl_node *push_comparison(lua_State *L, pl_op op, int a, pl_node *left, in
         left = plain_json(L, a, left, b, right);
         if (right)
             right = plain_json(L, b, right, a, left);
-    } else if (left->kind == PL_N_JSON && left->op == PL_JSON_VALUE &&
-               (right ? is_null(right) : lua_isnil(L, b))) {
+    } else if (plua_is_json_value(left) && lua_isboolean(L, b)) {
+        left = plua_json_exact(L, a);
+        lua_replace(L, a);
+    } else if (plua_is_json_value(left) &&
+               (right ? is_null(right) : lua_isnil(L, b) || plua_is_null(L, b))) {
         /* the JSON text of nothing is 'null', which is not NULL */
         left = plua_json_plain(L, a, pl_type_plain(PL_K_ANY));
         lua_replace(L, a);

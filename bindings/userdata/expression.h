@@ -90,6 +90,14 @@ void plua_column_index(lua_State *L, int methods);
 /* Pushes the value inside JSON at idx as one of SQL, read as `type`. [-0, +1, m] */
 pl_node *plua_json_plain(lua_State *L, int idx, const pl_type *type);
 
+/* The same as JSON in which true and false are told from 1 and 0. [-0, +1, m] */
+pl_node *plua_json_exact(lua_State *L, int idx);
+
+/* A value inside JSON, as JSON. */
+static inline bool plua_is_json_value(const pl_node *n) {
+    return n->kind == PL_N_JSON && n->op == PL_JSON_VALUE;
+}
+
 int plua_open_expression(lua_State *L);
 int plua_open_functions(lua_State *L);
 int plua_open_construct(lua_State *L);

@@ -121,17 +121,27 @@ static int as(lua_State *L, pl_kind kind, int op, const char *method) {
     return 1;
 }
 
-pl_node *plua_json_plain(lua_State *L, int idx, const pl_type *type) {
+/* Pushes the value inside JSON at idx, read in another way. */
+static pl_node *push_read(lua_State *L, int idx, int op, const pl_type *type) {
     idx = lua_absindex(L, idx);
     const pl_node *old = lua_touserdata(L, idx);
     pl_node *n = plua_node_block(L, PLUA_EXPRESSION, PL_N_JSON, 2, 0, 1);
     n->kids[0] = old->kids[0];
     n->kids[1] = old->kids[1];
-    n->op = PL_JSON_TEXT;
+    n->op = (uint8_t)op;
     n->type = type;
     lua_pushvalue(L, idx);
     lua_setiuservalue(L, -2, 1);
     return n;
+}
+
+pl_node *plua_json_plain(lua_State *L, int idx, const pl_type *type) {
+    return push_read(L, idx, PL_JSON_TEXT, type);
+}
+
+pl_node *plua_json_exact(lua_State *L, int idx) {
+    const pl_node *old = lua_touserdata(L, idx);
+    return push_read(L, idx, PL_JSON_EXACT, old->type);
 }
 
 /*** The JSON value as text.

@@ -8,6 +8,7 @@
 */
 #include "userdata/clause.h"
 #include "userdata/expression.h"
+#include "userdata/null.h"
 #include "userdata/relattr.h"
 
 typedef struct members {
@@ -37,6 +38,9 @@ static void add_value(lua_State *L, members *m, pl_node *parent, uint32_t kid,
             plua_raise(L, PL_EARGUMENT, "a tuple in the list has a table in it");
         n = plua_carve(&m->space, PL_N_LITERAL, 0);
         plua_fill_literal(L, idx, beside->type, beside, n);
+        if (beside->kind == PL_N_JSON && beside->op != PL_JSON_TEXT &&
+            plua_is_null(L, idx))
+            n->value = pl_slot_text("null", 4); /* JSON's own */
     }
     parent->kids[kid] = n;
     if (n->kind != PL_N_LITERAL || plua_owned(n) || lua_isuserdata(L, idx))
@@ -61,13 +65,29 @@ static void add_tuple(lua_State *L, members *m, uint32_t kid) {
     lua_pop(L, 1);
 }
 
+/* A value inside JSON (1) that the list at idx has booleans for: told from 1 and 0. */
+static pl_node *exact_left(lua_State *L, int idx, pl_node *left) {
+    bool booleans = false;
+    if (!plua_is_json_value(left))
+        return left;
+    for (lua_Unsigned i = lua_rawlen(L, idx); i > 0 && !booleans; i--) {
+        booleans = lua_rawgeti(L, idx, (lua_Integer)i) == LUA_TBOOLEAN;
+        lua_pop(L, 1);
+    }
+    if (!booleans)
+        return left;
+    left = plua_json_exact(L, 1);
+    lua_replace(L, 1);
+    return left;
+}
+
 static bool is_tuple(const pl_node *n) {
     return n->kind == PL_N_TUPLE;
 }
 
 /* Pushes the node for the list at idx (a table, absolute index). */
 static pl_node *list_node(lua_State *L, int idx, unsigned flags) {
-    pl_node *left = plua_toexpr(L, 1, NULL);
+    pl_node *left = exact_left(L, idx, plua_toexpr(L, 1, NULL));
     lua_Unsigned count = lua_rawlen(L, idx);
     if (count >= 100000)
         plua_raise(L, PL_EARGUMENT, "a list of %d values is too long for in_",

@@ -170,13 +170,26 @@ static void ask_nil(lua_State *L, const char *method) {
     lua_call(L, 2, 1);
 }
 
+/* The value inside JSON on top is neither false nor null. */
+static void ask_json(lua_State *L) {
+    lua_getfield(L, -1, "not_in");
+    lua_insert(L, -2);
+    lua_createtable(L, 2, 0);
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, 1);
+    plua_push_null(L);
+    lua_rawseti(L, -2, 2);
+    lua_call(L, 2, 1);
+}
+
 bool plua_predicate_is_condition(const pl_node *n) {
     return pl_type_storage(pl_node_type(n))->kind == PL_K_BOOLEAN ||
            n->kind == PL_N_TEXT || (n->kind == PL_N_BINARY && n->op == PL_OP_CUSTOM);
 }
 
 /* What the value on top says as a condition: a plain boolean or an expression. A column
-** that is no boolean is true when it is not NULL, as in Lua. */
+** that is no boolean is true when it is not NULL, as in Lua; inside JSON false is false.
+ */
 static void to_truth(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
     const pl_node *n = plua_pnode(L, -1);
@@ -185,7 +198,9 @@ static void to_truth(plua_peval *e, const plua_ptree *t) {
     } else if (n) {
         if (n->kind == PL_N_ORDER || n->kind == PL_N_ENTITY)
             plua_predicate_fail(e, t, NULL, "this is no condition");
-        if (!plua_predicate_is_condition(n))
+        if (plua_is_json_value(n))
+            ask_json(L);
+        else if (!plua_predicate_is_condition(n))
             ask_nil(L, "is_not");
     } else {
         bool truth = lua_toboolean(L, -1);

@@ -291,9 +291,16 @@ static void write_label(pl_compiler *c, const pl_node *n, pl_form form) {
 static void write_json(pl_compiler *c, const pl_node *n, pl_form form) {
     (void)form;
     bool json = pl_type_storage(pl_node_type(n))->kind == PL_K_JSON;
+    bool exact = json && n->op == PL_JSON_EXACT;
+    if (exact) {
+        pl_put(c, "CASE JSON_TYPE(");
+        pl_write_args(c, n, 0);
+        pl_put(c, ") WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE ");
+    }
     pl_put(c, json ? "JSON_QUOTE(JSON_EXTRACT(" : "JSON_EXTRACT(");
     pl_write_args(c, n, 0);
     pl_put(c, json ? "))" : ")");
+    pl_put(c, exact ? " END" : "");
 }
 
 static void write_scalar(pl_compiler *c, const pl_node *n, pl_form form) {

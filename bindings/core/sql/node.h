@@ -47,7 +47,7 @@ typedef enum pl_node_kind {
     PL_N_COLLATE, /* text: collation; (a) */
     PL_N_LABEL,   /* text: name; (a) */
     PL_N_ORDER,   /* op pl_order_op bits; (a) */
-    PL_N_JSON,    /* (a, literal path); op PL_JSON_VALUE or PL_JSON_TEXT; type */
+    PL_N_JSON,    /* (a, literal path); op PL_JSON_VALUE ...; type */
     PL_N_SCALAR,  /* (SELECT) as an expression */
     PL_N_EXISTS,  /* (SELECT); flag NOT */
     PL_N_ENTITY,  /* ref: mapper, opaque here; (column...) columns to select */
@@ -132,7 +132,9 @@ enum {
     PL_ORDER_NULLS_FIRST = 2,
     PL_ORDER_NULLS_LAST = 4
 };
-enum { PL_JSON_VALUE = 0, PL_JSON_TEXT = 1 };
+/* A value as JSON text, where SQLite makes numbers of true and false; as SQL has it; as
+** JSON text with true and false. */
+enum { PL_JSON_VALUE = 0, PL_JSON_TEXT = 1, PL_JSON_EXACT = 2 };
 typedef enum pl_join_op {
     PL_JOIN_INNER,
     PL_JOIN_LEFT,
