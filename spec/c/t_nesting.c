@@ -74,7 +74,9 @@ static tree division(int depth) {
     if (dice(2))
         return (tree){BIN(PL_OP_DIV, a.node, b.node),
                       FMT("(%s / (%s + 0.0))", a.text, b.text)};
-    bool integer = pl_type_is_integer(pl_node_type(b.node));
+    pl_kind left = pl_type_storage(pl_node_type(a.node))->kind;
+    bool integer = pl_type_is_integer(pl_node_type(b.node)) && left != PL_K_FLOAT &&
+                   left != PL_K_DOUBLE && left != PL_K_NUMERIC;
     return (tree){BIN(PL_OP_FLOORDIV, a.node, b.node),
                   FMT(integer ? "(%s / %s)" : "FLOOR(%s / %s)", a.text, b.text)};
 }

@@ -248,8 +248,15 @@ static void write_division(pl_compiler *c, const pl_node *n) {
     pl_put(c, " + 0.0)");
 }
 
+/* Whether division leaves a fraction: floats, decimals. */
+static bool is_fractional(const pl_node *n) {
+    pl_kind kind = pl_type_storage(pl_node_type(n))->kind;
+    return kind == PL_K_FLOAT || kind == PL_K_DOUBLE || kind == PL_K_NUMERIC;
+}
+
 static void write_floor_division(pl_compiler *c, const pl_node *n) {
-    bool integer = pl_type_is_integer(pl_node_type(n->kids[1]));
+    bool integer =
+        pl_type_is_integer(pl_node_type(n->kids[1])) && !is_fractional(n->kids[0]);
     pl_put(c, integer ? "" : "FLOOR(");
     write_operand(c, n->kids[0], PL_L_MUL);
     pl_put(c, " / ");
