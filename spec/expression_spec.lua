@@ -429,3 +429,43 @@ describe("an expression", function()
     end)
   end)
 end)
+
+describe("arithmetic", function()
+  local db, T
+
+  setup(function()
+    db = require "perilune".open "sqlite://"
+    local cents = db.type { db.Integer, bind = function(v) return v and math.floor(v * 100 + 0.5) end,
+                            result = function(v) return v and v / 100 end }
+    T = db.Model "T" {
+      id = db.Column { db.Integer, primary_key = true }, m = db.Column { cents },
+      f = db.Column { db.Float }, n = db.Column { db.Numeric(10, 2) },
+    }
+    db:create_all()
+    db.session:add(T { m = 1.25, f = 3.5, n = "3.50" })
+    db.session:commit()
+  end)
+
+  teardown(function() db:close() end)
+
+  local function value(e) return db.select(e):scalar() end
+  local function count(e) return T.query:where(e):count() end
+
+  it("stores a value beside a column of an own type by that type", function()
+    assert.equal(1.75, value(T.m + 0.5))
+    assert.equal(1.75, value(0.5 + T.m))
+    assert.equal(0.75, value(2 - T.m))
+    assert.equal(1, count((T.m + 0.5):eq(1.75)))
+    assert.equal(1, count(function(t) return t.m - 0.25 == 1 end))
+    assert.equal(2.5, value(T.m + T.m))
+  end)
+
+  it("floors the quotients of floats and decimals, also by integers", function()
+    assert.equal(3.0, value(T.f // 1))
+    assert.equal(-4.0, value(-T.f // 1))
+    assert.equal(db.decimal "3", value(T.n // 1))
+    assert.equal(1, count(function(t) return t.f // 1 == 3 end))
+    assert.equal(0, count(function(t) return t.n // 1 == t.n end))
+    assert.equal(2, value((T.id + 4) // 2))
+  end)
+end)

@@ -118,6 +118,12 @@ static const pl_type *arithmetic_type(pl_op op, const pl_type *a, const pl_type 
     return pl_type_is_integer(a) ? b : a;
 }
 
+/* The own type of an expression beside a plain value, which is stored by it; else NULL.
+ */
+static const pl_type *own_type(lua_State *L, int value, const pl_type *t) {
+    return !plua_operand(L, value) && t && t->kind == PL_K_CUSTOM ? t : NULL;
+}
+
 pl_node *plua_arithmetic(lua_State *L, pl_op op, int a, int b) {
     const pl_type *left = operand_type(L, a, plua_operand(L, a));
     const pl_type *right = operand_type(L, b, plua_operand(L, b));
@@ -127,8 +133,11 @@ pl_node *plua_arithmetic(lua_State *L, pl_op op, int a, int b) {
     if (lua_isnil(L, a) || lua_isnil(L, b) || lua_isboolean(L, a) || lua_isboolean(L, b))
         plua_raise(L, PL_EARGUMENT, "attempt to calculate with an expression and %s",
                    luaL_typename(L, lua_isuserdata(L, a) ? b : a));
-    const pl_type *type = pl_type_computed(arithmetic_type(op, left, right));
-    return plua_binary(L, op, type, a, b, NULL);
+    const pl_type *own = op == PL_OP_CONCAT ? NULL : own_type(L, b, left);
+    if (op != PL_OP_CONCAT && !own)
+        own = own_type(L, a, right);
+    const pl_type *type = own ? own : pl_type_computed(arithmetic_type(op, left, right));
+    return plua_binary(L, op, type, a, b, own);
 }
 
 static int expr_add(lua_State *L) {
