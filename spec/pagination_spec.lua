@@ -360,6 +360,37 @@ describe("keyset", function()
     raises("ArgumentError", "ordered by the label 'm'", labelled.keyset, labelled, {})
   end)
 
+  it("goes over groups, in the order of what is counted", function()
+    local count, top = db.func.count():label "count", db.func.max(Item.price):label "top"
+    local q = db.select(Item.n, count, top):where(Item.id:gt(2)):group_by(Item.n):having(count:gt(1))
+      :order_by(count:desc(), top:desc(), Item.n)
+    local want, found = {}, {}
+    for i, row in ipairs(q:all()) do want[i] = ("%s %s %s"):format(row.n, row.count, row.top) end
+    local page, pages = q:keyset{limit = 2}, 1
+    while true do
+      for _, row in ipairs(page) do found[#found + 1] = ("%s %s %s"):format(row.n, row.count, row.top) end
+      if not page.next then break end
+      page, pages = q:keyset{limit = 2, after = page.next}, pages + 1
+    end
+    assert.equal(5, #want)
+    assert.same(want, found)
+    assert.equal(3, pages)
+    assert.equal(2, #q:keyset{limit = 2, after = page.prev})
+  end)
+
+  it("refuses window functions, and goes over them in a subquery", function()
+    local rank = db.func.row_number():over{order_by = Item.id:desc()}:label "rank"
+    local q = db.select(Item.id, rank)
+    for _, by in ipairs { rank, Item.id } do
+      raises("ArgumentError", "the rows have window functions", q.keyset, q, { by = by })
+    end
+    raises("ArgumentError", "the rows have window functions", Item.query.keyset, Item.query, { by = rank })
+    local s = q:subquery()
+    local pages = db.select(s.c.id, s.c.rank):order_by(s.c.rank)
+    local page = pages:keyset{limit = 10, after = pages:keyset{limit = 10}.next}
+    assert.same({ 16, 11 }, { page[1].id, page[1].rank })
+  end)
+
   it("refuses what is no cursor of this order", function()
     local page = Item.query:keyset{by = { Item.word, Item.n }, limit = 3}
     local function try(given)

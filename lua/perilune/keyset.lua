@@ -115,6 +115,12 @@ local function decode(order, name, text)
   return values, back
 end
 
+--- A condition on the position would change what a window function gives.
+local function refuse_windows()
+  fail("the rows have window functions, which see all rows, not those of a page",
+    "select from the query as a subquery: db.select(s):order_by(s.c.id), s = query:subquery()")
+end
+
 -- ---- order ------------------------------------------------------------------------
 
 local function item_of(node, model)
@@ -127,7 +133,8 @@ local function item_of(node, model)
     fail("`by` must be expressions or names of attributes, got "
       .. (core.class(node) or type(node)))
   end
-  local expr, desc, nulls, nullable = core.order_item(node)
+  local expr, desc, nulls, nullable, _, window = core.order_item(node)
+  if window then refuse_windows() end
   return { node = node, expr = expr, desc = desc, nulls = nulls, nullable = nullable }
 end
 
@@ -350,7 +357,10 @@ end
 --- Runs the query from the position on; rows in the order asked for and whether there are more.
 local function fetch(q, order, values, back, limit)
   local from = back and reversed(order) or order
-  if values then q = q:where(behind(from, values)) end
+  if values then
+    local condition = behind(from, values)
+    q = core.query_shape(q) and q:having(condition) or q:where(condition)
+  end
   local nodes = {}
   for i, item in ipairs(from) do nodes[i] = item.node end
   local rows = q:order_by(nil):order_by(table.unpack(nodes)):limit(limit + 1):all()
@@ -374,6 +384,7 @@ function keyset.keyset(q, given)
   local limit
   given, limit = check(q, given)
   local model = core.query_model(q)
+  if select(2, core.query_shape(q)) then refuse_windows() end
   local order = choose_order(q, given.by, model)
   local values, back
   if given.after then
