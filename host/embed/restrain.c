@@ -102,8 +102,8 @@ static void limit_pages(sqlite3 *db, int64_t memory) {
     const char *file = sqlite3_db_filename(db, "main");
     if (memory <= 0 || (file && *file))
         return;
-    sqlite3_snprintf(sizeof text, text, "PRAGMA max_page_count = %lld",
-                     (long long)(memory / PAGE + 1));
+    sqlite3_int64 pages = memory / PAGE + 1;
+    sqlite3_snprintf(sizeof text, text, "PRAGMA max_page_count = %lld", pages);
     sqlite3_exec(db, text, NULL, NULL, NULL);
 }
 

@@ -117,10 +117,11 @@ static sqlite3_str *replaced(work *w, const char *text, size_t size, const char 
 }
 
 static void sql_replace(sqlite3_context *c, int n, sqlite3_value **v) {
+    (void)n;
     work w = begin(c);
     const char *texts[3];
     size_t sizes[3];
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < 3; i++) {
         texts[i] = (const char *)sqlite3_value_text(v[i]);
         if (!texts[i])
             return;
