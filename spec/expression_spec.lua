@@ -440,9 +440,10 @@ describe("arithmetic", function()
     T = db.Model "T" {
       id = db.Column { db.Integer, primary_key = true }, m = db.Column { cents },
       f = db.Column { db.Float }, n = db.Column { db.Numeric(10, 2) },
+      at = db.Column { db.DateTime }, took = db.Column { db.Interval },
     }
     db:create_all()
-    db.session:add(T { m = 1.25, f = 3.5, n = "3.50" })
+    db.session:add(T { m = 1.25, f = 3.5, n = "3.50", at = db.datetime(0) })
     db.session:commit()
   end)
 
@@ -458,6 +459,21 @@ describe("arithmetic", function()
     assert.equal(1, count((T.m + 0.5):eq(1.75)))
     assert.equal(1, count(function(t) return t.m - 0.25 == 1 end))
     assert.equal(2.5, value(T.m + T.m))
+  end)
+
+  it("refuses dates and times, which are texts in the database", function()
+    for _, try in ipairs {
+      function() return T.at + db.interval(3) end,
+      function() return T.at - T.at end,
+      function() return db.datetime(0) - T.at end,
+      function() return T.took * 2 end,
+      function() return T.query:where(function(t) return t.at + t.took > t.at end) end,
+    } do
+      local ok, err = pcall(try)
+      assert.is_false(ok)
+      assert.matches("SQLite cannot calculate with a", err.message)
+    end
+    assert.equal("1970-01-02 00:00:00", value(db.func.datetime(T.at, "+1 day")))
   end)
 
   it("floors the quotients of floats and decimals, also by integers", function()

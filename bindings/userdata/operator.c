@@ -124,6 +124,19 @@ static const pl_type *own_type(lua_State *L, int value, const pl_type *t) {
     return !plua_operand(L, value) && t && t->kind == PL_K_CUSTOM ? t : NULL;
 }
 
+/* Dates and times are texts in the database: it would calculate with their first digits.
+ */
+static void refuse_temporal(lua_State *L, const pl_type *t) {
+    pl_kind kind = t ? pl_type_storage(t)->kind : PL_K_ANY;
+    if (kind == PL_K_DATE || kind == PL_K_TIME || kind == PL_K_DATETIME ||
+        (t && t->kind == PL_K_INTERVAL))
+        plua_raise_hint(L, PL_ETYPE,
+                        "compare with a value that Lua calculated, or use SQL's own: "
+                        "db.func.datetime(column, \"+1 day\"), db.func.julianday(column)",
+                        "SQLite cannot calculate with a %s, which it keeps as text",
+                        pl_kind_name(t->kind));
+}
+
 pl_node *plua_arithmetic(lua_State *L, pl_op op, int a, int b) {
     const pl_type *left = operand_type(L, a, plua_operand(L, a));
     const pl_type *right = operand_type(L, b, plua_operand(L, b));
@@ -133,6 +146,10 @@ pl_node *plua_arithmetic(lua_State *L, pl_op op, int a, int b) {
     if (lua_isnil(L, a) || lua_isnil(L, b) || lua_isboolean(L, a) || lua_isboolean(L, b))
         plua_raise(L, PL_EARGUMENT, "attempt to calculate with an expression and %s",
                    luaL_typename(L, lua_isuserdata(L, a) ? b : a));
+    if (op != PL_OP_CONCAT) {
+        refuse_temporal(L, left);
+        refuse_temporal(L, right);
+    }
     const pl_type *own = op == PL_OP_CONCAT ? NULL : own_type(L, b, left);
     if (op != PL_OP_CONCAT && !own)
         own = own_type(L, a, right);
