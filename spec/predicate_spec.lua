@@ -93,6 +93,7 @@ describe("a predicate", function()
     raises("takes values, not what is in the database",
       function(u) return ("x"):rep(u.age) == u.name end)
     raises("no method 'find'", function(u) return u.name:find "x" end)
+    raises("SQL does not have Lua.s patterns", function(u) return u.name:match "^x" end)
     raises("a pattern must be a string", function(u) return u.name:like(3) end)
   end)
 

@@ -556,6 +556,9 @@ static void method(plua_peval *e, const plua_ptree *t) {
         plua_predicate_fail(e, t, "compute the value before and compare with it",
                             "a method of a %s cannot be called in SQL",
                             luaL_typename(L, object));
+    if (n && strcmp(t->name, "match") == 0)
+        plua_predicate_fail(e, t, "use regexp, like, startswith, endswith or contains",
+                            "SQL does not have Lua's patterns");
     if (n && string_method(e, t, push_arguments(e, t)))
         return;
     lua_settop(L, object);
