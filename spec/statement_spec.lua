@@ -357,4 +357,18 @@ describe("a statement", function()
     run(1)
     assert.same({ hits + 49, misses + 1001 }, { core.compiled_counts(db) })
   end)
+
+  it("takes a named parameter also as one table", function()
+    local function run(param, values)
+      return db.session:execute(db.select(param), values):scalar()
+    end
+    assert.equal(7, run(db.bindparam { "a" }, { a = 7 }))
+    assert.equal(5, run(db.bindparam { "a", value = 5 }))
+    assert.equal(db.date "2020-01-02",
+      run(db.bindparam { "a", type = db.Date }, { a = db.date "2020-01-02" }))
+    assert.is_false(pcall(run, db.bindparam { "a", type = db.Date }))
+    local ok, err = pcall(db.bindparam, { "a", expanding = true })
+    assert.is_false(ok)
+    assert.matches("the length of a list is part of the statement", err.message)
+  end)
 end)

@@ -100,7 +100,34 @@ static int db_literal(lua_State *L) {
     return 1;
 }
 
-/*** A named parameter, whose value comes with execute(statement, {name = value}).
+/* Brings bindparam{name, value = v, type = t} to bindparam(name, v, t); whether there is
+*a
+** value. */
+static bool normalize_bindparam(lua_State *L) {
+    if (lua_gettop(L) != 1 || lua_type(L, 1) != LUA_TTABLE)
+        return lua_gettop(L) >= 2;
+    lua_getfield(L, 1, "expanding");
+    if (lua_toboolean(L, -1))
+        plua_raise_hint(
+            L, PL_EARGUMENT,
+            "give the list itself to in_, or to text:bindparams{name = {...}}",
+            "db.bindparam: the length of a list is part of the statement");
+    lua_settop(L, 1);
+    lua_rawgeti(L, 1, 1);
+    if (lua_getfield(L, 1, "value") == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_rawgeti(L, 1, 2);
+    }
+    if (lua_getfield(L, 1, "type") == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_rawgeti(L, 1, 3);
+    }
+    lua_remove(L, 1);
+    return !lua_isnil(L, 2);
+}
+
+/*** A named parameter, whose value comes with execute(statement, {name = value}). Also
+bindparam{name, value =, type =}.
 @function db.bindparam
 @string name
 @param[opt] value
@@ -108,7 +135,7 @@ static int db_literal(lua_State *L) {
 @treturn Expression */
 static int db_bindparam(lua_State *L) {
     size_t len;
-    bool given = lua_gettop(L) >= 2;
+    bool given = normalize_bindparam(L);
     plua_check_name(L, 1, false, "name of a parameter", &len);
     lua_settop(L, 3);
     const pl_type *type = lua_isnil(L, 3) ? NULL : plua_check_type(L, 3);
