@@ -314,9 +314,13 @@ lint-cppcheck:
 	  --suppress=incorrectLogicOperator \
 	  -Ibindings -Ihost/embed $(filter %.c,$(C_FILES))
 
+# A third of the paths that the analyzer would look at, in half the time.
+TIDY_PATHS := $(foreach part,-analyzer-config max-nodes=75000,\
+    --extra-arg=-Xclang --extra-arg=$(part))
+
 lint-tidy:
-	@printf '%s\n' $(filter %.c,$(C_FILES)) | \
-	  xargs -P$(JOBS) -n4 sh -c 'clang-tidy --quiet "$$@" -- $(STD) 2>/dev/null' sh
+	@printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P$(JOBS) -n4 \
+	  sh -c 'clang-tidy --quiet $(TIDY_PATHS) "$$@" -- $(STD) 2>/dev/null' sh
 
 docs:
 	@.ci/deps docs
