@@ -5,8 +5,7 @@
 **
 ** The rows that the statement will change are found by key first, when the session knows
 ** any object of the model: those objects expire what was set (update) or leave the
-*session
-** (delete). Events and Lua-side cascades do not happen, as in SQLAlchemy.
+** session (delete). Events and Lua-side cascades do not happen, as in SQLAlchemy.
 */
 #include "userdata/change.h"
 #include "userdata/cursor.h"

@@ -51,8 +51,7 @@ void plua_collection_link(lua_State *L, int idx, plua_collection *c, int item);
 void plua_collection_unlink(lua_State *L, int idx, plua_collection *c, int item);
 
 /* Appends or removes without loading what is not loaded, with all that follows from it:
- *the
- ** other side, cascades, events. [-0, +0, v] */
+** the other side, cascades, events. [-0, +0, v] */
 void plua_collection_queue(lua_State *L, int idx, plua_collection *c, int item, bool add);
 
 /* Replaces the content by the list at `list`. [-0, +0, v] */

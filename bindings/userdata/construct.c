@@ -101,8 +101,7 @@ static int db_literal(lua_State *L) {
 }
 
 /* Brings bindparam{name, value = v, type = t} to bindparam(name, v, t); whether there is
-*a
-** value. */
+** a value. */
 static bool normalize_bindparam(lua_State *L) {
     if (lua_gettop(L) != 1 || lua_type(L, 1) != LUA_TTABLE)
         return lua_gettop(L) >= 2;

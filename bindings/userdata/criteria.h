@@ -3,8 +3,8 @@
 ** criteria.h - with_loader_criteria: conditions for every row of a model in a query.
 **
 ** The condition of an option is put where the model is read: into WHERE for what the
-*query
-** selects or reads from, into ON for what it joins. Loaders read the same options.
+** query selects or reads from, into ON for what it joins. Loaders read the same
+** options.
 */
 #ifndef PLUA_CRITERIA_H
 #define PLUA_CRITERIA_H

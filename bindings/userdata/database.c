@@ -4,8 +4,7 @@
 **
 ** Field `session` is found in C on every use; all else that a db offers stands in two
 ** tables: the db's own fields (user value 1, under "fields") and the namespace that all
-*db
-** objects share (upvalue of __index).
+** db objects share (upvalue of __index).
 */
 #include "userdata/database.h"
 #include "userdata/compiled.h"
@@ -31,8 +30,8 @@ static int chunk_protected(lua_State *L) {
 
 /*
 ** The allocator of declarations: memory of Lua's, never freed before the state is, so
-*that
-** mappers and columns outlive every finalizer that may still look at an instance.
+** that mappers and columns outlive every finalizer that may still look at an
+** instance.
 */
 static void *object_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
     lua_State *L = ud;

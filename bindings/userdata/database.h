@@ -110,8 +110,7 @@ void plua_push_instance_meta(lua_State *L, const pl_mapper *m);
 
 /* Tells the function relation_used of the shared values, where a db reports, that a
 ** relationship of the object at idx was "loaded" with a query or "read" by a script, or,
-*with
-** idx 0, that the load of all objects before is done ("eager"). [-0, +0, e] */
+** with idx 0, that the load of all objects before is done ("eager"). [-0, +0, e] */
 void plua_note_relation(lua_State *L, const pl_relation *r, const char *use, int idx);
 
 int plua_open_database(lua_State *L);

@@ -13,8 +13,7 @@
 /*
 ** An attribute is about to be set: object 1, name 2, value 3 of the stack; n >= 0 is a
 ** column's slot, n < 0 relationship -1 - n. Listeners and validators may replace the
-*value
-** at 3. [-0, +0, v]
+** value at 3. [-0, +0, v]
 */
 void plua_event_set(lua_State *L, pl_object *o, int n);
 

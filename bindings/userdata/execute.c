@@ -3,8 +3,7 @@
 ** execute.c - the ends of a query: all, first, one, count, each ... and session:execute.
 **
 ** A run compiles (or finds) the SQL, steps it and turns each row into what the select
-*list
-** asks for: instances for entities, values for columns, rows for several things.
+** list asks for: instances for entities, values for columns, rows for several things.
 */
 #include "userdata/execute.h"
 #include "userdata/change.h"

@@ -46,8 +46,8 @@ pl_node *plua_unary(lua_State *L, pl_node_kind kind, int a, const char *s, size_
 pl_node *plua_order(lua_State *L, int idx, int bits);
 
 /* Pushes (a [NOT] LIKE ...) with a pattern of which '%' and '_' are escaped. The string
- *at
- ** idx may also be an expression. before, after: whether '%' stands there. [-0, +1, v] */
+** at idx may also be an expression. before, after: whether '%' stands there. [-0, +1,
+** v] */
 pl_node *plua_substring(lua_State *L, int a, int idx, bool before, bool after);
 
 /* Pushes a LIKE (PL_OP_LIKE ...) of two operands. [-0, +1, v] */

@@ -4,8 +4,7 @@
 **
 ** All comparisons with plain columns stand in the clause's own block, in the order of the
 ** columns (Lua's order of a table is not the same twice, and equal queries must have
-*equal
-** keys). Relationships and computed attributes come as conditions of their own.
+** equal keys). Relationships and computed attributes come as conditions of their own.
 */
 #include "userdata/filter.h"
 #include "userdata/clause.h"

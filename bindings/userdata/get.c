@@ -136,8 +136,7 @@ static void make(lua_State *L, plua_session *s, plua_model *model, int meta,
 
 /*
 ** The statement is held by the session while Lua may raise: what is left there is
-*released
-** by the next get or when the session closes.
+** released by the next get or when the session closes.
 */
 static void get_plain(lua_State *L, plua_session *s, plua_model *model, int modelidx,
                       int map, const pl_slot *values) {

@@ -3,8 +3,7 @@
 ** glue.c - the runtime, classes, raising errors, boxes. See glue.h.
 **
 ** User values of the runtime: 1 a table of the module's shared Lua values, 2 the Lua
-*error
-** that a callback left for plua_throw.
+** error that a callback left for plua_throw.
 */
 #include "userdata/glue.h"
 #include "pl_lua.h"

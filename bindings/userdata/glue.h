@@ -71,8 +71,7 @@ void plua_push_weak_table(lua_State *L, const char *mode);
 
 /*
 ** A weak reference to a userdata that C structs know by pointer. Pushing it costs two
-*reads
-** of arrays. The userdata's finalizer gives it back.
+** reads of arrays. The userdata's finalizer gives it back.
 */
 typedef struct plua_weak {
     int table; /* in the registry */
@@ -134,9 +133,8 @@ pl_code plua_keep_error(lua_State *L, pl_error *err);
 
 /*
 ** Registers a class: metatable `name` with `meta` functions, methods behind __index
-*unless
-** `meta` has one, __metatable locked. Leaves the metatable on the stack. Repeatable.
-** [-0, +1, m]
+** unless `meta` has one, __metatable locked. Leaves the metatable on the stack.
+** Repeatable. [-0, +1, m]
 */
 void plua_class(lua_State *L, const char *name, const luaL_Reg *meta,
                 const luaL_Reg *methods);

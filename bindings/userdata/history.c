@@ -64,8 +64,7 @@ static void copy_columns(lua_State *L, const pl_table *t, pl_table *log) {
 }
 
 /* core.table_versions(table, log, transactions): the table's versions go to the log,
- *which
- ** gets its columns. Again after columns were added to the table. */
+** which gets its columns. Again after columns were added to the table. */
 static int table_versions(lua_State *L) {
     pl_table *t = plua_check_table(L, 1)->t, *log = plua_check_table(L, 2)->t;
     copy_columns(L, t, log);

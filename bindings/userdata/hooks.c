@@ -3,10 +3,9 @@
 ** hooks.c - see hooks.h.
 **
 ** A hook is called inside the core and must not raise: what a script is told is told
-*under
-** a protected call, on the main thread of the state, and an error is kept for plua_throw.
-*The engine, which a hook
-** gets, is memory of the declarations and outlives its connections; the db may be gone.
+** under a protected call, on the main thread of the state, and an error is kept for
+** plua_throw. The engine, which a hook gets, is memory of the declarations and
+** outlives its connections; the db may be gone.
 */
 #include "userdata/hooks.h"
 #include "userdata/event.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
 ** hooks.h - what the connections of a db tell while statements run: the script's
-*functions
-** `before` and `trace`, the host's watch, the notes of changed rows (live.h).
+** functions `before` and `trace`, the host's watch, the notes of changed rows
+** (live.h).
 */
 #ifndef PLUA_HOOKS_H
 #define PLUA_HOOKS_H

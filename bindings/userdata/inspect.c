@@ -31,8 +31,7 @@ static const char *state_word(const pl_object *o) {
 }
 
 /* core.object_state(object): the word of its state; whether it counts as modified;
- *whether
- ** its values are to be read again when next needed. */
+** whether its values are to be read again when next needed. */
 static int object_state(lua_State *L) {
     pl_object *o = plua_check_instance(L, 1);
     plua_json_scan(L, 1, o);

@@ -3,8 +3,7 @@
 ** instance.h - instances of models: userdata over a pl_object.
 **
 ** The one user value of an instance is the page its slots stand in, or nil, until it
-*needs
-** a state table; then the table holds the page at [0] and
+** needs a state table; then the table holds the page at [0] and
 **   [slot + 1]            the Lua value that owns the bytes of a slot set by the script,
 **   [nslots + slot + 1]   the decoded JSON value of a slot,
 **   [-1]                  the working copy of the slots while the object is changed,
@@ -12,8 +11,7 @@
 *(relationship),
 **   ["_x"]                the script's own data.
 ** While an object is changed (PLUA_OBJ_COPY) `slots` is the working copy and the row as
-*it
-** was last known stands behind plua_base.
+** it was last known stands behind plua_base.
 */
 #ifndef PLUA_INSTANCE_H
 #define PLUA_INSTANCE_H
@@ -45,8 +43,7 @@ static inline pl_slot *plua_base(const pl_object *o) {
 /*
 ** Pushes a new instance with `extra` bytes behind its own slots (slots UNSET), of the
 ** metatable at `meta`. With paged, it has no slots: the caller points them into a page
-*and
-** sets the user value. [-0, +1, m]
+** and sets the user value. [-0, +1, m]
 */
 pl_object *plua_new_instance(lua_State *L, pl_mapper *m, int meta, size_t extra,
                              bool paged);

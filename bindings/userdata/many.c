@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
 ** many.c - see many.h. The functions stand in the field `many` of the db's table, which
-*is
-** there while an engine has listeners (lua/perilune/many.lua); they are called protected.
+** is there while an engine has listeners (lua/perilune/many.lua); they are called
+** protected.
 */
 #include "userdata/many.h"
 #include "userdata/event.h"

@@ -131,8 +131,7 @@ static void remember(lua_State *L, const plua_maker *k, const pl_slot *row) {
 }
 
 /* Slots of the columns in another mapper than the one asked for: a column that it does
- *not
- ** have has none. */
+** not have has none. */
 static const uint16_t *slots_in(plua_maker *k, const pl_mapper *m) {
     if (m == k->mapper)
         return k->slots;

@@ -4,9 +4,9 @@
 **
 ** A node is one userdata: the pl_node block, behind it smaller nodes and text that belong
 ** to it alone (the literal of a comparison, the pattern of a LIKE). User value i + 1
-*keeps
-** kid i alive, further ones keep what `ref` and texts belong to. The metatable tells what
-** methods it has: PLUA_EXPRESSION, PLUA_QUERY, PLUA_STATEMENT, PLUA_FROM ...
+** keeps kid i alive, further ones keep what `ref` and texts belong to. The metatable
+** tells what methods it has: PLUA_EXPRESSION, PLUA_QUERY, PLUA_STATEMENT, PLUA_FROM
+** ...
 **
 ** `ext` of a COLUMN or INSERT is the position of the mapper through which its column or
 ** table was named, plus one.
@@ -44,8 +44,7 @@ void plua_node_class(lua_State *L, const char *name, const luaL_Reg *meta,
 
 /*
 ** Pushes a node of a class with room for kids and a copy of the len bytes at s as its
-*text
-** (NULL: none). Kids are NULL until plua_kid. [-0, +1, m]
+** text (NULL: none). Kids are NULL until plua_kid. [-0, +1, m]
 */
 pl_node *plua_node(lua_State *L, const char *class, pl_node_kind kind, uint32_t nkids,
                    const char *s, size_t len);

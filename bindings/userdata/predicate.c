@@ -189,7 +189,7 @@ bool plua_predicate_is_condition(const pl_node *n) {
 
 /* What the value on top says as a condition: a plain boolean or an expression. A column
 ** that is no boolean is true when it is not NULL, as in Lua; inside JSON false is false.
- */
+*/
 static void to_truth(plua_peval *e, const plua_ptree *t) {
     lua_State *L = e->L;
     const pl_node *n = plua_pnode(L, -1);

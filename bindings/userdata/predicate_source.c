@@ -8,8 +8,7 @@
 ** file that was edited since it was loaded is noticed instead of giving wrong SQL.
 **
 ** Trees are kept by function (weak) and by code, because a function in a loop or a
-*request
-** handler is a new closure each time, but the same code.
+** request handler is a new closure each time, but the same code.
 */
 #include "userdata/predicate_tree.h"
 

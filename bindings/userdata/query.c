@@ -3,9 +3,8 @@
 ** query.c - the class of queries: select() and the clauses that need no thinking.
 **
 ** A query is the newest clause of a chain; each method pushes one node over the one it
-*was
-** called on, which stays as it was. What runs a query is in execute.c, joins are in
-** join.c, filter_by in filter.c, subqueries and unions in derived.c.
+** was called on, which stays as it was. What runs a query is in execute.c, joins are
+** in join.c, filter_by in filter.c, subqueries and unions in derived.c.
 */
 #include "userdata/query.h"
 #include "userdata/alias.h"

@@ -577,8 +577,7 @@ static bool is_in(lua_State *L, plua_session *s, int idx, pl_object *o) {
 }
 
 /* Expires the object at idx and what its cascade reaches; what was never saved has
- *nothing
- ** to come back to and leaves the session. */
+** nothing to come back to and leaves the session. */
 static void expire_reached(lua_State *L, plua_session *s, int idx) {
     plua_relation_reach(L, s, idx, PL_CASCADE_REFRESH, is_in);
     int list = lua_gettop(L);

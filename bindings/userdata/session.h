@@ -3,11 +3,11 @@
 ** session.h - a session: the objects it knows (identity.h), one transaction.
 **
 ** User value 1 is a table, see PLUA_S_...: pins (objects new, changed or to be deleted,
-*in
-** order; false where one was dropped), the db, objects deleted by the open transaction,
-** info, savepoints, changes of state that listeners are to hear of, and objects that got
-** another primary key in the open transaction, with the old one. The identity maps (root
-** mapper position + 1 -> weak table of key -> instance) are behind a registry reference.
+** in order; false where one was dropped), the db, objects deleted by the open
+** transaction, info, savepoints, changes of state that listeners are to hear of, and
+** objects that got another primary key in the open transaction, with the old one. The
+** identity maps (root mapper position + 1 -> weak table of key -> instance) are
+** behind a registry reference.
 */
 #ifndef PLUA_SESSION_H
 #define PLUA_SESSION_H

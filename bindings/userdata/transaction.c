@@ -5,9 +5,8 @@
 ** Only a session owns a transaction. It begins with the first statement: deferred for
 ** reading, immediate once the session is going to write, so that two writers wait for
 ** each other instead of failing. Savepoints nest by depth; an object's `tx` tells which
-*of
-** them it was INSERTed in. What is undone in objects is in undo.c, what a script sees of
-** a transaction in handle.c.
+** of them it was INSERTed in. What is undone in objects is in undo.c, what a script
+** sees of a transaction in handle.c.
 */
 #include "userdata/transaction.h"
 #include "userdata/event.h"
@@ -35,8 +34,7 @@ static plua_bind *find_bind(lua_State *L, plua_session *s, plua_engine *e) {
 /*
 ** After a transaction ended, values loaded before are confirmed without reading them
 ** again when nobody else wrote since, nothing went past the unit of work, and the
-*database
-** did nothing of its own when that wrote.
+** database did nothing of its own when that wrote.
 */
 static void revalidate(plua_session *s, plua_bind *b) {
     int64_t version = pl_conn_data_version(b->conn);

@@ -5,9 +5,8 @@
 ** Three tables of the session remember: the objects that were deleted, those that got
 ** another primary key with the one they had, and a record for each savepoint: its serial
 ** (tx), how long the other two were when it began, and the objects that were flushed in
-*it
-** (changed, written by unitwork.c). Values are not kept: an object is expired and read
-** again, but for one whose INSERT is undone, which keeps what it has.
+** it (changed, written by unitwork.c). Values are not kept: an object is expired and
+** read again, but for one whose INSERT is undone, which keeps what it has.
 */
 #include "userdata/undo.h"
 #include "userdata/event.h"

@@ -4,8 +4,7 @@
 **
 ** Each kind has a row in the table at the end: how a Lua value becomes a slot and how a
 ** slot becomes a Lua value. Kinds with values of their own (dates, decimals, JSON ...)
-*are
-** in value_types.c. A new column type needs a row here.
+** are in value_types.c. A new column type needs a row here.
 */
 #include "userdata/value.h"
 #include "core/base/utf8.h"

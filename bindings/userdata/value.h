@@ -16,9 +16,8 @@
 
 /*
 ** Converts the value at idx for a column of type t into *out. The value at idx is
-*replaced
-** by the one that owns the slot's bytes (e.g. the text of a date). `where` begins error
-** messages ("User.name"). db.null and nil give PL_NULL. [-0, +0, v]
+** replaced by the one that owns the slot's bytes (e.g. the text of a date). `where`
+** begins error messages ("User.name"). db.null and nil give PL_NULL. [-0, +0, v]
 */
 void plua_to_slot(lua_State *L, int idx, const pl_type *t, const char *where,
                   pl_slot *out);

@@ -42,8 +42,7 @@ static void store_text(lua_State *L, int idx, const char *text, size_t len,
 /* ---- dates ------------------------------------------------------------------------- */
 
 /* Makes a value of the kind from a string or number by the script's own constructor,
- *whose
- ** error becomes one about the attribute. */
+** whose error becomes one about the attribute. */
 static void construct(lua_State *L, int idx, const char *constructor, const char *where) {
     plua_shared(L);
     lua_getfield(L, -1, "namespace");

@@ -18,8 +18,7 @@ static void normalize(lua_State *L) {
 }
 
 /* Carves the names of the columns from the list at 1, names or db.column(name, type);
- *what
- ** they are made of stays in that list's copy, which is pushed. */
+** what they are made of stays in that list's copy, which is pushed. */
 static pl_node *carve_names(lua_State *L, uint32_t n, void **space) {
     pl_node *names = plua_carve(space, PL_N_TUPLE, n);
     lua_createtable(L, (int)n, 0);

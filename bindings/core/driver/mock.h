@@ -5,8 +5,8 @@
 ** For C tests of the floors above. A pl_mock belongs to the test; open a connection on it
 ** with pl_mock_open. Each execution is a line of the log, "SQL" or "SQL -- (1, 'a')" with
 ** the parameters. A script is found by a part of the SQL text and played once; a
-*statement
-** without one yields no rows. Texts given to the mock are borrowed until its end.
+** statement without one yields no rows. Texts given to the mock are borrowed until
+** its end.
 **
 ** What it pretends: INSERT counts last_id up, a change each; BEGIN, COMMIT and ROLLBACK
 ** open and close the transaction; SELECT, PRAGMA and WITH are read-only. A text is one
@@ -59,8 +59,7 @@ pl_code pl_mock_open(pl_mock *m, pl_conn **out, pl_error *err);
 
 /*
 ** Scripts the next execution whose SQL contains `part`: rows to play, a failure, the
-*number
-** of changed rows. False when memory is short.
+** number of changed rows. False when memory is short.
 */
 bool pl_mock_rows(pl_mock *m, const char *part, const char *const *names, int ncolumns,
                   const pl_slot *rows, size_t nrows);

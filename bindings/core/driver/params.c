@@ -3,8 +3,7 @@
 ** params.c - parameters of a statement as people read them in errors and logs.
 **
 ** Long values show both ends, long lists too, so that a message stays a message. Text
-*that
-** is cut is cut between characters. Memory is the caller's arena.
+** that is cut is cut between characters. Memory is the caller's arena.
 */
 #include "core/driver/conn.h"
 

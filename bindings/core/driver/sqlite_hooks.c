@@ -4,11 +4,9 @@
 **
 ** Only callbacks that somebody asked for are installed, and each is taken out again
 ** before the struct it points to goes (also from an adopted handle). Waiting for a lock
-*is
-** fair: pauses grow to a few milliseconds and no further, with jitter, so that whoever
-*has
-** waited long asks as often as a newcomer. While waiting and every 100 opcodes the poll
-** hook may stop the statement.
+** is fair: pauses grow to a few milliseconds and no further, with jitter, so that
+** whoever has waited long asks as often as a newcomer. While waiting and every 100
+** opcodes the poll hook may stop the statement.
 */
 #include "core/driver/sqlite_db.h"
 

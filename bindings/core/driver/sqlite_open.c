@@ -6,8 +6,7 @@
 ** (reads by key then need no system call); double-quoted strings off; schema not trusted.
 ** What options name replaces a default of the same name. A read-only database is left in
 ** its journal mode. An adopted handle keeps its settings and is not closed. Errors say
-*the
-** absolute path of the file.
+** the absolute path of the file.
 */
 #include "core/driver/sqlite_db.h"
 

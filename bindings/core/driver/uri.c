@@ -3,11 +3,10 @@
 ** uri.c - see uri.h.
 **
 ** Shape: name://[user[:password]@][host][:port][/database][?key=value&...]. User,
-*password
-** and options are percent-decoded ('+' is a blank in options); the database is taken as
-*it
-** stands, as in SQLAlchemy, so that both find the same file. The last '@' before the path
-** ends the password. Nothing that may hold a password goes into a message unmasked.
+** password and options are percent-decoded ('+' is a blank in options); the database
+** is taken as it stands, as in SQLAlchemy, so that both find the same file. The last
+** '@' before the path ends the password. Nothing that may hold a password goes into a
+** message unmasked.
 */
 #include "core/driver/uri.h"
 

@@ -5,10 +5,9 @@
 ** A search is written `id IN (SELECT rowid FROM index WHERE index MATCH ?)`, which may
 ** stand anywhere. As one of the conditions that WHERE joins by AND it becomes a join
 ** instead, `index.rowid = id AND index MATCH ?`, because rank, snippet and highlight of
-*the
-** index are known only where the index itself is read. Its FROM item is added to those
-** that WHERE mentions. Nodes are the caller's; the list of searches is in the scratch
-** arena.
+** the index are known only where the index itself is read. Its FROM item is added to
+** those that WHERE mentions. Nodes are the caller's; the list of searches is in the
+** scratch arena.
 */
 #include "core/sql/compiler.h"
 

@@ -3,10 +3,9 @@
 ** history.c - see history.h.
 **
 ** A version that ends is closed by its key, and a row that gets another key is deleted
-*under
-** the old one; an INSERT closes one, too, as INSERT OR
-** REPLACE removes a row without any trigger being called. An UPDATE that changes no value
-** makes no version. Called by core/unit, which runs the texts; nothing here is kept.
+** under the old one; an INSERT closes one, too, as INSERT OR REPLACE removes a row
+** without any trigger being called. An UPDATE that changes no value makes no version.
+** Called by core/unit, which runs the texts; nothing here is kept.
 */
 #include "core/sql/history.h"
 

@@ -220,8 +220,7 @@ static bool has_table(const pl_mapper *m, const pl_table *t) {
 /*
 ** A column of a table that stands on one side only is that side's. Where both sides are
 ** the same table, the pairs tell; a column in no pair is the target's, whose rows an
-*extra
-** condition restricts.
+** extra condition restricts.
 */
 static bool is_near(const turn *t, const pl_column *c) {
     bool local = false, remote = false;

@@ -5,8 +5,7 @@
 ** Rare and different each time, so the statement is built of nodes and compiled for one
 ** row. The expression's nodes are copied first: the compiler numbers literals in place,
 ** and those of the script may be in use. Afterwards such slots are unset and marked as
-*the
-** database's, to be read back when next needed.
+** the database's, to be read back when next needed.
 */
 #include "core/unit/work.h"
 

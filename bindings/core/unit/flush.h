@@ -4,11 +4,11 @@
 **
 ** The glue collects: objects to save or delete, edges between them, rows of link tables.
 ** The plan is made before any SQL runs and can be printed. Running it binds from slots
-*and
-** writes generated keys back into them; a column that an INSERT left out becomes NULL in
-** its slot (or is read back, where the database computed it), and PL_SLOT_CHANGED and
-** PL_OBJ_CHANGED are cleared for each object once it is written. States, relationships
-** and what a failure leaves behind (objects written before it) are the glue's business.
+** and writes generated keys back into them; a column that an INSERT left out becomes
+** NULL in its slot (or is read back, where the database computed it), and
+** PL_SLOT_CHANGED and PL_OBJ_CHANGED are cleared for each object once it is written.
+** States, relationships and what a failure leaves behind (objects written before it)
+** are the glue's business.
 */
 #ifndef PL_FLUSH_H
 #define PL_FLUSH_H
@@ -123,9 +123,9 @@ pl_code pl_bulk_next_key(pl_conn *conn, const pl_dialect *d, const pl_table *t,
 ** Bulk insert of rows that are not objects: columns[] of a table, behind which come those
 ** whose values are the SQL texts of made[]. `next` fills one row's slots of the first
 ** ncolumns and returns 1, 0 at the end, -1 for an error it put into err. The bytes of a
-*row
-** must stay valid until the next call only. *count gets the rows written. A row that
-** violates a constraint is named by its number in err->hint. Memory is err's allocator's.
+** row must stay valid until the next call only. *count gets the rows written. A row
+** that violates a constraint is named by its number in err->hint. Memory is err's
+** allocator's.
 */
 pl_code pl_bulk_insert(pl_conn *conn, const pl_dialect *d, const pl_table *t,
                        pl_column *const *columns, size_t ncolumns,

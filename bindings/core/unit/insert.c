@@ -3,12 +3,12 @@
 ** insert.c - one batch of INSERTs: equal rows together, keys back into the objects.
 **
 ** Rows whose columns are the same go as one statement of a fixed number of rows as long
-*as
-** there are that many, the rest one by one; so there are two texts for each set of
-** columns. Generated keys of a multi-row INSERT are consecutive where the table's key is
-** its rowid, no trigger can insert in between and the keys are far from their end; where
-** that is not sure, rows go one by one. When a multi-row statement violates a constraint
-** (which undoes it), its rows are repeated singly to find the one at fault.
+** as there are that many, the rest one by one; so there are two texts for each set of
+** columns. Generated keys of a multi-row INSERT are consecutive where the table's key
+** is its rowid, no trigger can insert in between and the keys are far from their end;
+** where that is not sure, rows go one by one. When a multi-row statement violates a
+** constraint (which undoes it), its rows are repeated singly to find the one at
+** fault.
 */
 #include "core/unit/work.h"
 

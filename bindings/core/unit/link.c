@@ -3,11 +3,10 @@
 ** link.c - rows of secondary tables.
 **
 ** A row is named by the relationship (its first side, see flush.c) and the two objects;
-*the
-** same row asked for twice is written once. Rows are removed before others are added,
-*both
-** after all objects are saved and before any is deleted, so that keys are known and
-** foreign keys hold. Rows are written in the order in which they were asked for.
+** the same row asked for twice is written once. Rows are removed before others are
+** added, both after all objects are saved and before any is deleted, so that keys are
+** known and foreign keys hold. Rows are written in the order in which they were asked
+** for.
 */
 #include "core/unit/work.h"
 
@@ -213,8 +212,7 @@ static pl_code fail_unsaved(const pl_link_row *l, const pl_object *o, pl_error *
 }
 
 /* What the rows of an object have: its UPDATE is done, so that nothing is marked as
- *changed
- ** any more, but the holder still knows. */
+** changed any more, but the holder still knows. */
 static pl_slot old_key(pl_flush *f, const pl_object *o, uint16_t slot) {
     pl_slot key;
     if (f->hooks.committed && f->hooks.committed(f->hooks.ud, o, slot, &key))

@@ -3,11 +3,10 @@
 ** object.h - the C part of an instance: its mapper, its session, its slots.
 **
 ** The block belongs to Lua's collector (it is a userdata). It owns nothing: `slots`
-*points
-** behind the block itself or into a page of rows, bytes of text stand there too or are
-*Lua
-** strings that the instance's user value keeps alive. The core reads slots and writes
-** numbers into them; a text goes in only through the holder (pl_flush_hooks.store).
+** points behind the block itself or into a page of rows, bytes of text stand there
+** too or are Lua strings that the instance's user value keeps alive. The core reads
+** slots and writes numbers into them; a text goes in only through the holder
+** (pl_flush_hooks.store).
 */
 #ifndef PL_OBJECT_H
 #define PL_OBJECT_H
@@ -20,8 +19,7 @@ typedef struct pl_object pl_object;
 /*
 ** What an instance knows of its session. A cell is never freed while Lua runs; when a
 ** session closes, `birth` is set above every epoch given so far, and all its instances
-*are
-** detached at once without being visited. Raising `epoch` expires them all.
+** are detached at once without being visited. Raising `epoch` expires them all.
 ** Invariant: birth <= epoch.
 */
 typedef struct pl_session_cell {

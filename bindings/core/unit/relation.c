@@ -5,9 +5,9 @@
 ** pl_registry_configure goes over all that was declared since the last time: foreign keys
 ** of the mapped tables are resolved, each relationship gets its target and its join
 ** (join.c), then the settings that depend on the direction, and at last relationships
-*that
-** are two sides of one join are introduced to each other. A failure leaves the registry
-** dirty, so that the next use reports it again until the declaration is mended.
+** that are two sides of one join are introduced to each other. A failure leaves the
+** registry dirty, so that the next use reports it again until the declaration is
+** mended.
 */
 #include "core/unit/join.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
 ** statement.c - what INSERT, UPDATE and DELETE of a flush share: the statement in use,
-*the
-** scratch memory, and how an object looks after its row was written.
+** the scratch memory, and how an object looks after its row was written.
 */
 #include "core/unit/work.h"
 

@@ -4,8 +4,7 @@
 ** its row can be written: the script's `before` events, defaults, discriminator, version.
 **
 ** Runs for one batch at a time, when the parents' keys are known. Numbers are written
-*into
-** slots; a text goes through the holder, who keeps its bytes.
+** into slots; a text goes through the holder, who keeps its bytes.
 */
 #include "core/unit/work.h"
 
