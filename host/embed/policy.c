@@ -575,9 +575,12 @@ static const char *refuse_text(policy *p, sqlite3 *db, const char *sql, size_t l
     sqlweight w = sqlweight_in(db, sql, len);
     if (w.selects > COPIES_MOST || w.terms > TERMS_MOST)
         return "the statement uses views, WITH or subqueries within each other too often";
-    return p->has_rules && sqltext_takes_reserved(sql, len)
-               ? "the policy keeps this name for its rules"
-               : NULL;
+    if (!p->has_rules)
+        return NULL;
+    if (sqltext_joins_by_name(sql, len))
+        return "NATURAL and USING join by columns that the policy is not told of: use ON";
+    return sqltext_takes_reserved(sql, len) ? "the policy keeps this name for its rules"
+                                            : NULL;
 }
 
 /* What the authorizer is not told of is looked for in the text. */

@@ -70,6 +70,35 @@ bool sqltext_takes_reserved(const char *sql, size_t len) {
     return false;
 }
 
+/* Whether c may be part of a name that is not quoted; a quote makes it another name. */
+static bool is_named(char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
+           (unsigned char)c >= 0x80;
+}
+
+/* The next place of a word that is not part of another; NULL: none. */
+static const char *find_word(const char *p, const char *begin, const char *end,
+                             const char *word) {
+    size_t n = strlen(word);
+    for (; (size_t)(end - p) >= n; p++)
+        if (strncasecmp(p, word, n) == 0 && (p == begin || !is_named(p[-1])) &&
+            (p + n == end || !is_named(p[n])))
+            return p;
+    return NULL;
+}
+
+bool sqltext_joins_by_name(const char *sql, size_t len) {
+    const char *end = sql + len;
+    if (find_word(sql, sql, end, "natural"))
+        return true;
+    for (const char *p = sql; (p = find_word(p, sql, end, "using")); p++) {
+        const char *next = skip_idle(p + strlen("using"), end);
+        if (next < end && *next == '(')
+            return true;
+    }
+    return false;
+}
+
 static bool has_word(const char *p, const char *end, const char *word) {
     size_t n = strlen(word);
     while ((size_t)(end - p) >= n &&

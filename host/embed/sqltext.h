@@ -18,6 +18,11 @@
  * pass for the view of that name. May say so of a text that only looks like it. */
 bool sqltext_takes_reserved(const char *sql, size_t len);
 
+/* Whether a text joins by the names of columns: NATURAL JOIN, USING (...). SQLite does
+ * not tell the authorizer of columns that are read so. May say so of a text that only
+ * looks like it. */
+bool sqltext_joins_by_name(const char *sql, size_t len);
+
 /* Whether this keyword is the first of a statement. */
 bool sqltext_begins(const char *sql, size_t len, const char *word);
 

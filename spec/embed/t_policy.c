@@ -213,6 +213,19 @@ static void names(void **state) {
         "assert(#db.session:execute(db.select(mine)):all() == 2)");
 }
 
+/* SQLite does not tell the authorizer of columns that are joined by their names. */
+static void joins_by_name(void **state) {
+    as_tenant(
+        *state, 1,
+        "refused 'select * from (select 0 id) natural join main.user'\n"
+        "refused 'select * from (select 0 id) NATURAL/**/full join main.user'\n"
+        "refused 'select * from (select 0 secret) full join main.user using(secret)'\n"
+        "refused 'select * from (select 0 id) join main.user Using --x\\n (id)'\n"
+        "assert(#x('select n.id from note n join \"user (rows)\" u on u.id = '\n"
+        "  .. 'n.user_id'):all() == 1)\n"
+        "assert(x([[select 'confusing (naturally)' as using_it]]):scalar())");
+}
+
 /* Another file; and a database whose rules cannot be set up, which leaves no trace. */
 static void databases(void **state) {
     as_tenant(
@@ -439,6 +452,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(queries, open_world, close_world),
         cmocka_unit_test_setup_teardown(plain_sql, open_world, close_world),
         cmocka_unit_test_setup_teardown(names, open_world, close_world),
+        cmocka_unit_test_setup_teardown(joins_by_name, open_world, close_world),
         cmocka_unit_test_setup_teardown(databases, open_world, close_world),
         cmocka_unit_test_setup_teardown(schema, open_schema_world, close_world),
         cmocka_unit_test_setup_teardown(made_later, open_schema_world, close_world),
