@@ -222,6 +222,15 @@ describe("columns of a subquery", function()
     assert.same({ 2 }, row(db.select(pair.c.id_1)))
   end)
 
+  it("of one label are told by number", function()
+    local s = db.select(Event.id:label "q", Event.name:label "q", (Event.id + 5):label "q")
+      :order_by(Event.id):subquery()
+    assert.same({ 1, "n", 6 }, row(db.select(s)))
+    assert.same({ "n", 6, 1 }, row(db.select(s.c.q_1, s.c.q_2, s.c.q)))
+    local t = db.select(Event.name, Event.id:label "name"):order_by(Event.id):cte "t"
+    assert.same({ "n", 1 }, row(db.select(t)))
+  end)
+
   it("without a name are numbered", function()
     local f = db.func
     local s = db.select(Event.id + 10, f.count(), f.count(Event.evt_name), Event.id * 2):subquery "s"

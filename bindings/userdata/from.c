@@ -144,14 +144,19 @@ static bool is_called_with_table(const pl_node *n, const char *name, size_t len)
            memcmp(name + t + 1, c->name, own) == 0;
 }
 
+static bool has_text(const pl_node *n) {
+    return n->kind == PL_N_COLUMN || n->kind == PL_N_LABEL || n->kind == PL_N_TEXT;
+}
+
 /* What the name of an item without a name of its own begins with, NULL when it has one:
-** count of count_1, anon of anon_1. Columns of one name are id, id_1, id_2. */
+** count of count_1, anon of anon_1. Items of one name are id, id_1, id_2. */
 static const char *stem(const pl_node *n) {
     const pl_column *c = wrapped_column(n);
     if (c)
         return c->name;
-    if (n->kind == PL_N_COLUMN || n->kind == PL_N_LABEL || n->kind == PL_N_TEXT ||
-        n->kind == PL_N_STAR)
+    if (has_text(n))
+        return n->text;
+    if (n->kind == PL_N_STAR)
         return NULL;
     const char *dot = n->kind == PL_N_FUNC ? strrchr(n->text, '.') : NULL;
     return n->kind != PL_N_FUNC ? "anon" : dot ? dot + 1 : n->text;
@@ -160,7 +165,7 @@ static const char *stem(const pl_node *n) {
 /* The number behind the stem of item i, 0: there is none. */
 static int number_of(const pl_node *const *items, size_t i) {
     const char *base = stem(items[i]);
-    int k = wrapped_column(items[i]) ? 0 : 1;
+    int k = wrapped_column(items[i]) || has_text(items[i]) ? 0 : 1;
     for (size_t j = 0; base && j < i; j++) {
         const char *other = stem(items[j]);
         k += other && strcmp(other, base) == 0;
